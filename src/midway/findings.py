@@ -1,0 +1,35 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Findings: everything about a device or host that is slower, weaker or impossible, with its cause and remedy."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Severity(StrEnum):
+    NOTE = "note"  # worth knowing; nothing is lost
+    WARNING = "warning"  # slower or weaker than could be; an error under --strict
+    REFUSAL = "refusal"  # cannot be passed
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """`code` is stable and machine-readable (kebab-case, e.g. ``no-iommu``); `subject` is the device (or "host")."""
+
+    code: str
+    severity: Severity
+    subject: str
+    cause: str
+    remedy: str = ""
+
+    def as_json(self) -> dict[str, str]:
+        return {
+            "code": self.code,
+            "severity": self.severity.value,
+            "subject": self.subject,
+            "cause": self.cause,
+            "remedy": self.remedy,
+        }
+
+    def __str__(self) -> str:
+        tail = f" ({self.remedy})" if self.remedy else ""
+        return f"{self.severity}: {self.subject}: {self.cause}{tail}"
