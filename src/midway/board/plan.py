@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The guest's board as a value: where everything is, and the tree that says so."""
+
+from dataclasses import dataclass
+
+from midway.config import MachineConfig
+from midway.findings import Finding
+from midway.passthrough.routes import DevicePlan
+
+
+@dataclass(frozen=True, slots=True)
+class Bank:
+    """Guest RAM: `address` guest physical, `size` bytes; both multiples of the page size."""
+
+    address: int
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """An address range of the board's own devices, in bytes."""
+
+    address: int
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class GicPlan:
+    """`version` 2: `second` is the CPU interface; 3: the redistributors.  `spis` is how many SPIs there are."""
+
+    version: int
+    distributor: Window
+    second: Window
+    spis: int
+
+
+@dataclass(frozen=True, slots=True)
+class UartPlan:
+    """A 16550 (registers one byte apart) for early output; `spi` its interrupt."""
+
+    window: Window
+    spi: int
+
+
+@dataclass(frozen=True, slots=True)
+class MachinePlan:
+    """A whole VM before anything touches the kernel.
+
+    `panic` is a pvpanic-mmio register; `marks` a register whose every write records all counters (see vm.marks).
+    `kernel_address`, `initrd_address`, `tree_address` are guest physical; `tree` is the flattened guest tree.
+    """
+
+    config: MachineConfig
+    banks: tuple[Bank, ...]
+    gic: GicPlan
+    uart: UartPlan
+    panic: Window
+    marks: Window
+    devices: tuple[DevicePlan, ...]
+    kernel_address: int
+    initrd_address: int | None
+    initrd_size: int
+    tree_address: int
+    tree: bytes
+    findings: tuple[Finding, ...]

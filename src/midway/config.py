@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A VM's configuration as a value: the same whether it came from TOML, from flags or from Python."""
+
+import tomllib
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+
+from midway.errors import ConfigurationError
+
+MAXIMUM_CPUS = 8
+
+
+class InterruptMode(StrEnum):
+    """How a device's interrupt reaches the guest and is completed."""
+
+    USERSPACE = "userspace"
+    IRQFD = "irqfd"
+
+
+class AddressPolicy(StrEnum):
+    """Where a device's regions lie in the guest: wherever there is room, or where they are on the host."""
+
+    AUTO = "auto"
+    HOST = "host"
+
+
+class Backing(StrEnum):
+    """What the guest's RAM is made of; AUTO takes huge pages where direct DMA needs them, else anonymous."""
+
+    AUTO = "auto"
+    ANONYMOUS = "anonymous"
+    HUGETLB = "hugetlb"
+
+
+class DeviceConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One passed-through device: `name` as in /sys/bus/platform/devices; `irq` None is the best offered."""
+
+    name: Annotated[str, msgspec.Meta(min_length=1, max_length=255, pattern=r"^[^/\x00-\x20]+$")]
+    irq: InterruptMode | None = None
+    address: AddressPolicy = AddressPolicy.AUTO
+
+
+class MachineConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A VM.  `memory` is in MiB; `gic` is 2 or 3, None for the newest the host offers."""
+
+    kernel: str
+    initrd: str | None = None
+    append: str = ""
+    memory: Annotated[int, msgspec.Meta(ge=64, le=1 << 24)] = 512
+    cpus: Annotated[int, msgspec.Meta(ge=1, le=MAXIMUM_CPUS)] = 1
+    gic: Annotated[int, msgspec.Meta(ge=2, le=3)] | None = None
+    backing: Backing = Backing.AUTO
+    devices: tuple[DeviceConfig, ...] = ()
+    strict: bool = False
+    force: bool = False
+
+
+def load(path: Path) -> MachineConfig:
+    """Read a VM's TOML.
+
+    Relative kernel and initrd paths are relative to the file.  Raises ConfigurationError.
+    """
+    try:
+        data = tomllib.loads(path.read_text(encoding="utf-8"))
+        config = msgspec.convert(data, MachineConfig)
+    except OSError as error:
+        raise ConfigurationError(f"reading {path}", answer=error.strerror) from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, msgspec.ValidationError) as error:
+        raise ConfigurationError(f"reading {path}", answer=str(error)) from error
+    return resolve_paths(config, path.parent)
+
+
+def resolve_paths(config: MachineConfig, base: Path) -> MachineConfig:
+    """The same configuration with kernel and initrd taken relative to `base`."""
+    return msgspec.structs.replace(
+        config,
+        kernel=str(base / config.kernel),
+        initrd=None if config.initrd is None else str(base / config.initrd),
+    )

@@ -1,0 +1,46 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A device tree as a value: nodes with properties (bytes, big-endian cells) and children, in order."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+
+@dataclass(slots=True)
+class Node:
+    """`name` includes the unit address ("serial@9000000"); the root's name is empty.
+
+    `properties` maps a property's name to its raw value, in the order of the tree (devicetree spec v0.4, 2.2).
+    """
+
+    name: str
+    properties: dict[str, bytes] = field(default_factory=dict)
+    children: list[Node] = field(default_factory=list)
+
+    def child(self, name: str) -> Node | None:
+        return next((node for node in self.children if node.name == name), None)
+
+    def walk(self, path: str = "") -> Iterator[tuple[str, Node]]:
+        """Every node at and below this one with its path; the root's path is "/"."""
+        pending = [(path, self)]
+        while pending:
+            prefix, node = pending.pop()
+            yield prefix or "/", node
+            pending.extend((f"{prefix}/{below.name}", below) for below in reversed(node.children))
+
+
+def cells(*values: int) -> bytes:
+    """32-bit big-endian cells."""
+    return struct.pack(f">{len(values)}I", *values)
+
+
+def cells64(*values: int) -> bytes:
+    """Values of two cells each."""
+    return struct.pack(f">{len(values)}Q", *values)
+
+
+def strings(*values: str) -> bytes:
+    """A string list."""
+    return b"".join(value.encode() + b"\0" for value in values)

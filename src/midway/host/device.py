@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the host has at one place of its platform bus, as values."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Trigger(StrEnum):
+    LEVEL_HIGH = "level-high"
+    LEVEL_LOW = "level-low"
+    EDGE_RISING = "edge-rising"
+    EDGE_FALLING = "edge-falling"
+    EDGE_BOTH = "edge-both"
+
+    @property
+    def is_level(self) -> bool:
+        return self in (Trigger.LEVEL_HIGH, Trigger.LEVEL_LOW)
+
+
+@dataclass(frozen=True, slots=True)
+class Region:
+    """One window of registers, in the order of the node's `reg`; address and size in bytes, host physical."""
+
+    index: int
+    address: int
+    size: int
+    name: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One interrupt of a device, in the order of the node's interrupts.
+
+    `spi` is the shared peripheral interrupt's number at the GIC (INTID - 32); None when the line goes
+    to another controller (`controller` is that node's path) or is a PPI.  `duplicate_of` is the index of an earlier line
+    with the identical specifier: the two are one line.
+    """
+
+    index: int
+    trigger: Trigger
+    controller: str
+    specifier: tuple[int, ...]
+    spi: int | None = None
+    name: str | None = None
+    duplicate_of: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class HostDevice:
+    """A platform device: its name on the bus, its node, and what the kernel says of it.
+
+    `driver` is the driver bound now, `iommu_group` the group's number or None when there is none.
+    """
+
+    name: str
+    node_path: str
+    compatible: tuple[str, ...]
+    regions: tuple[Region, ...]
+    lines: tuple[Line, ...]
+    driver: str | None = None
+    iommu_group: int | None = None

@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The four routes of an assigned device, as values: MMIO, DMA, IRQ and description."""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from midway.config import InterruptMode
+from midway.devicetree.node import Node
+from midway.findings import Finding
+from midway.host.device import HostDevice, Line, Region
+
+
+@dataclass(frozen=True, slots=True)
+class MmioRoute:
+    """`mapped`: through a KVM memory slot (page-aligned); else every access is trapped."""
+
+    region: Region
+    guest_address: int
+    mapped: bool
+
+
+class DmaKind(StrEnum):
+    IOMMU = "iommu"
+    DIRECT = "direct"
+
+
+@dataclass(frozen=True, slots=True)
+class DmaRoute:
+    """`group` is the IOMMU group's number; None with direct DMA (guest physical = host physical)."""
+
+    kind: DmaKind
+    group: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LineRoute:
+    """`spi`: the guest's shared peripheral interrupt (its INTID is spi + 32, KVM's GSI is spi)."""
+
+    line: Line
+    spi: int
+    mode: InterruptMode
+
+
+@dataclass(frozen=True, slots=True)
+class DevicePlan:
+    """Everything that is done for one device; `node` hangs below the guest's platform bus.
+
+    A line that duplicates another has no route of its own: the node names the other's SPI twice.
+    `providers` are nodes the device's node points to (fixed clocks ...), siblings of it in the guest's tree.
+    """
+
+    device: HostDevice
+    mmio: tuple[MmioRoute, ...]
+    dma: DmaRoute
+    lines: tuple[LineRoute, ...]
+    node: Node
+    providers: tuple[Node, ...] = ()
+    findings: tuple[Finding, ...] = field(default=())
