@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The command line's description of a VM."""
+
+import argparse
+from pathlib import Path
+
+import pytest
+
+from midway.cli.vm_options import add_vm_options, config_from
+from midway.config import AddressPolicy, DeviceConfig, InterruptMode, MachineConfig
+from midway.errors import ConfigurationError, UsageError
+
+
+def parse(*words: str) -> MachineConfig:
+    parser = argparse.ArgumentParser()
+    add_vm_options(parser)
+    return config_from(parser.parse_args(words))
+
+
+def test_flags_alone_describe_a_vm() -> None:
+    config = parse(
+        "--kernel",
+        "Image",
+        "--memory",
+        "1G",
+        "--cpus",
+        "2",
+        "--device",
+        "ff0d0000.ethernet,irq=userspace,address=host",
+    )
+    assert config == MachineConfig(
+        kernel="Image",
+        memory=1024,
+        cpus=2,
+        devices=(
+            DeviceConfig(name="ff0d0000.ethernet", irq=InterruptMode.USERSPACE, address=AddressPolicy.HOST),
+        ),
+    )
+
+
+def test_flags_override_the_file_and_devices_are_added(tmp_path: Path) -> None:
+    file = tmp_path / "vm.toml"
+    file.write_text('kernel = "Image"\nmemory = 256\n[[devices]]\nname = "a.uart"\n')
+    config = parse(str(file), "--memory", "300", "--device", "b.uart", "--strict")
+    assert config.kernel == str(tmp_path / "Image")
+    assert config.memory == 300
+    assert [device.name for device in config.devices] == ["a.uart", "b.uart"]
+    assert config.strict
+    assert not config.force
+
+
+def test_a_vm_without_a_kernel_is_a_usage_error() -> None:
+    with pytest.raises(UsageError, match="no kernel"):
+        parse("--memory", "256")
+
+
+def test_a_device_named_twice_is_a_usage_error() -> None:
+    with pytest.raises(UsageError, match=r"a\.uart: named more than once"):
+        parse("--kernel", "Image", "--device", "a.uart", "--device", "a.uart,irq=irqfd")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("--device", "a,irq=psychic"),
+        ("--device", "a,colour=red"),
+        ("--device", "a,irq"),
+        ("--device", "a/b"),
+        ("--memory", "lots"),
+        ("--memory", "1T"),
+        ("--gic", "4"),
+    ],
+)
+def test_malformed_options_are_refused_by_the_parser(
+    words: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as raised:
+        parse("--kernel", "Image", *words)
+    assert raised.value.code == 2
+    assert words[1] in capsys.readouterr().err
+
+
+def test_a_value_out_of_range_is_a_usage_error() -> None:
+    with pytest.raises(UsageError, match="cpus"):
+        parse("--kernel", "Image", "--cpus", "9")
+
+
+def test_a_broken_file_is_a_configuration_error(tmp_path: Path) -> None:
+    file = tmp_path / "vm.toml"
+    file.write_text('kernel = "Image"\nspeed = 11\n')
+    with pytest.raises(ConfigurationError, match="speed"):
+        parse(str(file))
