@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The command ``midway``: one module per subcommand, of which only the chosen one is imported.
+
+A command's module offers ``add_parser(subparsers)``, which declares the command and its arguments, and
+``run(arguments) -> int``, which does it and returns the exit status.
+"""
+
+import argparse
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+from typing import Protocol, TypeAlias, cast
+
+from midway.errors import MidwayError
+
+__all__ = ["COMMANDS", "main"]
+
+COMMANDS = {
+    "devices": "list this host's platform devices",
+    "explain": "say why a device can or cannot be passed to a guest",
+    "plan": "show what running a VM would do, without doing it",
+    "claim": "take a device from its driver, for VFIO",
+    "release": "give a device back to its own driver",
+    "doctor": "check what this host has and lacks",
+    "run": "run a VM",
+    "driver": "build, install or inspect the vfio-forward driver",
+    "lab": "run commands on emulated Arm boards",
+}
+_INTERRUPTED = 130  # 128 + SIGINT, as a shell reports it
+
+
+_Subparsers: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
+
+
+class _Command(Protocol):
+    def add_parser(self, subparsers: _Subparsers) -> object: ...
+    def run(self, arguments: argparse.Namespace) -> int: ...
+
+
+def _parser(chosen: str | None, command: _Command | None) -> argparse.ArgumentParser:
+    """The parser; of the arguments it knows only those of the `chosen` command."""
+    parser = argparse.ArgumentParser(
+        prog="midway", description="Gives a platform device of an Arm host to a KVM guest, and hands it back."
+    )
+    subparsers = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    for name, summary in COMMANDS.items():
+        if command and name == chosen:
+            command.add_parser(subparsers)
+        else:
+            subparsers.add_parser(name, help=summary, add_help=False)
+    return parser
+
+
+def _load(chosen: str | None) -> _Command | None:
+    if chosen not in COMMANDS:
+        return None  # the parser will say so
+    return cast(_Command, importlib.import_module(f"midway.cli.{chosen}"))
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; its exit status.  Errors become one line unless MIDWAY_DEBUG is set in the
+    environment.
+    """
+    given = list(sys.argv[1:] if argv is None else argv)
+    chosen = next((word for word in given if not word.startswith("-")), None)
+    try:
+        command = _load(chosen)
+        arguments = _parser(chosen, command).parse_args(given)
+        status = command.run(arguments) if command else 0
+        sys.stdout.flush()
+    except MidwayError as error:
+        if os.environ.get("MIDWAY_DEBUG"):
+            raise
+        print(f"midway: {error}", file=sys.stderr)
+        return error.exit_status
+    except KeyboardInterrupt:
+        return _INTERRUPTED
+    except BrokenPipeError:
+        # The reader has seen enough.  Python flushes standard output once more at exit; that must not fail
+        # again.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    return status

@@ -1,0 +1,28 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Emulated Arm boards, so that Midway runs and is tested on any machine.
+
+`start_board` boots one of `BOARDS` and gives a `RunningBoard`, on which commands run and from which files
+come.
+"""
+
+from midway.lab.boards import BOARDS, DEFAULT_BOARD, Board, board_named
+from midway.lab.cache import Cache
+from midway.lab.connection import BoardConnection, Completed, Process
+from midway.lab.initramfs import build_initramfs
+from midway.lab.root import Root
+from midway.lab.running import RunningBoard, start_board
+
+__all__ = [
+    "BOARDS",
+    "DEFAULT_BOARD",
+    "Board",
+    "BoardConnection",
+    "Cache",
+    "Completed",
+    "Process",
+    "Root",
+    "RunningBoard",
+    "board_named",
+    "build_initramfs",
+    "start_board",
+]

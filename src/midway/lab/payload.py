@@ -1,0 +1,54 @@
+# SPDX-License-Identifier: Apache-2.0
+"""This checkout's Midway as an archive that the kernel unpacks behind the initramfs: nothing cached is
+touched.
+"""
+
+import importlib.util
+import py_compile
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+from midway.lab.cpio import CpioArchive
+
+__all__ = ["PREFIX", "build_payload"]
+
+PREFIX = "/opt/midway"  # where it is on the board
+_PACKAGE = Path(__file__).resolve().parents[1]
+_COMMAND = f"""#!/bin/sh
+PYTHONPATH={PREFIX}/python exec python3 -c 'import sys; from midway.cli import main; sys.exit(main())' "$@"
+"""
+
+
+def build_payload(files: Mapping[str, bytes | Path]) -> bytes:
+    """Midway below ``/opt/midway/python`` with its byte code, the command, the init script, and `files`.
+
+    `files` maps paths below ``/opt/midway`` to contents, or to a file here whose executable bit is kept.
+    """
+    archive = CpioArchive()
+    archive.file(f"{PREFIX}/bin/midway", _COMMAND.encode(), 0o755)
+    archive.file(f"{PREFIX}/init", (_PACKAGE / "lab/onboard/board-init.sh").read_bytes(), 0o755)
+    with tempfile.TemporaryDirectory(prefix="midway-") as scratch:
+        for path in sorted(_PACKAGE.rglob("*")):
+            name = f"{PREFIX}/python/midway/{path.relative_to(_PACKAGE)}"
+            if path.suffix == ".py":
+                archive.file(name, path.read_bytes())
+                compiled = _compiled(path, name, Path(scratch) / "module.pyc")
+                archive.file(importlib.util.cache_from_source(name), compiled)
+    for relative, content in files.items():
+        if isinstance(content, Path):
+            archive.file(f"{PREFIX}/{relative}", content.read_bytes(), content.stat().st_mode & 0o777)
+        else:
+            archive.file(f"{PREFIX}/{relative}", content)
+    return archive.as_bytes()
+
+
+def _compiled(source: Path, name: str, scratch: Path) -> bytes:
+    # A file that does not compile is shipped as it is: only what imports it should fail, with Python's own
+    # message.
+    mode = py_compile.PycInvalidationMode.UNCHECKED_HASH
+    try:
+        py_compile.compile(str(source), str(scratch), name, doraise=True, invalidation_mode=mode)
+    except py_compile.PyCompileError:
+        return b""
+    return scratch.read_bytes()
