@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 class Node:
     """`name` includes the unit address ("serial@9000000"); the root's name is empty.
 
-    `properties` maps a property's name to its raw value, in the order of the tree (devicetree spec v0.4, 2.2).
+    `properties` maps a property's name to its raw value, in the tree's order (devicetree spec v0.4, 2.2).
     """
 
     name: str

@@ -32,8 +32,8 @@ class Line:
     """One interrupt of a device, in the order of the node's interrupts.
 
     `spi` is the shared peripheral interrupt's number at the GIC (INTID - 32); None when the line goes
-    to another controller (`controller` is that node's path) or is a PPI.  `duplicate_of` is the index of an earlier line
-    with the identical specifier: the two are one line.
+    to another controller (`controller` is that node's path) or is a PPI.  `duplicate_of` is the index of an
+    earlier line with the identical specifier: the two are one line.
     """
 
     index: int
@@ -45,11 +45,20 @@ class Line:
     duplicate_of: int | None = None
 
 
+class Bus(StrEnum):
+    """Which of the kernel's buses the device is on; AMBA has drivers of its own."""
+
+    PLATFORM = "platform"
+    AMBA = "amba"
+
+
 @dataclass(frozen=True, slots=True)
 class HostDevice:
     """A platform device: its name on the bus, its node, and what the kernel says of it.
 
     `driver` is the driver bound now, `iommu_group` the group's number or None when there is none.
+    `made_by` is the device (or node) whose driver makes this one, None when the kernel does at boot.
+    `faults` is what is malformed in its node: a device with some cannot be passed.
     """
 
     name: str
@@ -59,3 +68,6 @@ class HostDevice:
     lines: tuple[Line, ...]
     driver: str | None = None
     iommu_group: int | None = None
+    bus: Bus = Bus.PLATFORM
+    made_by: str | None = None
+    faults: tuple[str, ...] = ()

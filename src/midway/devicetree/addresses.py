@@ -1,0 +1,136 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Addresses in a tree: cells, `reg`, and what buses make of them (devicetree spec v0.4, 2.3).
+
+Cell counts that a bus does not state are inherited, as Linux does, rather than the specification's defaults.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from midway.devicetree.index import Tree, parent_path
+from midway.devicetree.values import cell_list, joined, number, text
+from midway.errors import TreeError
+
+__all__ = ["Span", "address_cells", "dma_spans", "registers", "size_cells", "spans", "translate"]
+
+_MOST_CELLS = 4
+_TOP = 1 << 64
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """An entry of `ranges`: `size` bytes at `child` on the bus are at `parent` above it."""
+
+    child: int
+    parent: int
+    size: int
+
+
+def address_cells(tree: Tree, bus: str) -> int:
+    """How many cells an address takes in the children of `bus`.  Raises TreeError above 4."""
+    return _cells(tree, bus, "#address-cells")
+
+
+def size_cells(tree: Tree, bus: str) -> int:
+    """How many cells a size takes in the children of `bus`.  Raises TreeError above 4."""
+    return _cells(tree, bus, "#size-cells")
+
+
+def _cells(tree: Tree, bus: str, name: str) -> int:
+    for path in (bus, *tree.upwards(bus)):
+        count = number(tree[path], name)
+        if count is not None:
+            if count > _MOST_CELLS:
+                raise TreeError(f"reading {name} of {path}", answer=f"{count} is more than {_MOST_CELLS}")
+            return count
+    return 1
+
+
+def registers(tree: Tree, path: str) -> tuple[tuple[int, int], ...]:
+    """The node's `reg` as (address, size) on its own bus; an incomplete last entry is left out, as in Linux.
+
+    Raises TreeError when `reg` is no whole number of cells.
+    """
+    bus = parent_path(path)
+    wide, long = address_cells(tree, bus), size_cells(tree, bus)
+    values = cell_list(tree[path], "reg")
+    step = wide + long
+    if not step:
+        return ()
+    return tuple(
+        (joined(values[at : at + wide]), joined(values[at + wide : at + step]))
+        for at in range(0, len(values) - step + 1, step)
+    )
+
+
+def spans(tree: Tree, bus: str, name: str = "ranges") -> tuple[Span, ...] | None:
+    """The bus's `ranges` (or `dma-ranges`): () means identity, None that it has none.
+
+    Raises TreeError when the property is no whole number of entries.
+    """
+    node = tree[bus]
+    if name not in node.properties:
+        return None
+    values = cell_list(node, name)
+    wide, up, long = address_cells(tree, bus), address_cells(tree, parent_path(bus)), size_cells(tree, bus)
+    step = wide + up + long
+    if not values:
+        return ()
+    if not step or len(values) % step:
+        raise TreeError(f"reading {name} of {bus}", answer=f"{len(values)} cells are no entries of {step}")
+    return tuple(
+        Span(
+            joined(values[at : at + wide]),
+            joined(values[at + wide : at + wide + up]),
+            joined(values[at + wide + up : at + step]),
+        )
+        for at in range(0, len(values), step)
+    )
+
+
+def translate(tree: Tree, path: str, address: int) -> int | None:
+    """Where the CPU finds what is at `address` on the bus of node `path`.
+
+    None when a bus on the way does not pass it on, or is PCI (whose addresses say more than a place).
+    """
+    for bus in tree.upwards(path):
+        if bus == "/":
+            return address if address < _TOP else None
+        if text(tree[bus], "device_type") in ("pci", "pciex"):
+            return None
+        mapping = spans(tree, bus)
+        if mapping is None:
+            return None
+        if mapping:
+            span = next((s for s in mapping if s.child <= address < s.child + s.size), None)
+            if span is None:
+                return None
+            address = address - span.child + span.parent
+    return None
+
+
+def dma_spans(tree: Tree, path: str) -> tuple[Span, ...] | None:
+    """What the device at `path` can reach by DMA: bus addresses (`child`) and CPU addresses (`parent`).
+
+    None means all of memory at its own addresses.  Raises TreeError when a `dma-ranges` is malformed.
+    """
+    reach: tuple[Span, ...] | None = None
+    for bus in tree.upwards(path):
+        if bus == "/":
+            break
+        mapping = spans(tree, bus, "dma-ranges")
+        if mapping:
+            reach = mapping if reach is None else tuple(_through(reach, mapping))
+    return reach
+
+
+def _through(below: tuple[Span, ...], above: tuple[Span, ...]) -> Iterator[Span]:
+    """What is left of `below` after the next bus: the parts that `above` passes on."""
+    for lower in below:
+        for upper in above:
+            start = max(lower.parent, upper.child)
+            end = min(lower.parent + lower.size, upper.child + upper.size)
+            if start < end:
+                yield Span(
+                    start - lower.parent + lower.child, start - upper.child + upper.parent, end - start
+                )

@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A node's interrupts, followed to the controller that takes them (devicetree spec v0.4, 2.4)."""
+
+from midway.devicetree.gic import gic_version, spi_of, trigger_of
+from midway.devicetree.index import Tree, parent_path
+from midway.devicetree.nexus import Wire, through_nexus
+from midway.devicetree.references import parse_references
+from midway.devicetree.values import cell_list, number, text_list
+from midway.errors import TreeError
+from midway.host.device import Line
+
+__all__ = ["interrupt_parent", "interrupt_wires", "lines"]
+
+_MOST_CELLS = 16
+
+
+def interrupt_parent(tree: Tree, path: str) -> str:
+    """The controller or nexus that the node's `interrupts` go to: the nearest one named or met on the way up.
+
+    Raises TreeError when there is none, or a phandle dangles.
+    """
+    at = path
+    visited = set()
+    while at not in visited:
+        visited.add(at)
+        phandle = number(tree[at], "interrupt-parent")
+        if phandle is None:
+            if at == "/":
+                break
+            at = parent_path(at)
+        else:
+            target = tree.path_of(phandle)
+            if target is None:
+                raise TreeError(
+                    f"reading the interrupt parent of {at}", answer=f"no node has phandle {phandle:#x}"
+                )
+            at = target
+        if "#interrupt-cells" in tree[at].properties:
+            return at
+    raise TreeError(f"reading the interrupts of {path}", answer="it has no interrupt parent")
+
+
+def interrupt_wires(tree: Tree, path: str) -> tuple[Wire, ...]:
+    """The node's interrupts as it states them, in order; `interrupts-extended` goes before `interrupts`.
+
+    Raises TreeError when they are malformed.
+    """
+    node = tree[path]
+    if "interrupts-extended" in node.properties:
+        found = parse_references(tree, path, "interrupts-extended", "#interrupt-cells")
+        return tuple(Wire(entry.target, entry.arguments) for entry in found if entry.target)
+    values = cell_list(node, "interrupts")
+    if not values:
+        return ()
+    parent = interrupt_parent(tree, path)
+    step = number(tree[parent], "#interrupt-cells") or 0
+    if not 1 <= step <= _MOST_CELLS or len(values) % step:
+        raise TreeError(
+            f"reading the interrupts of {path}", answer=f"{len(values)} cells are no entries of {step}"
+        )
+    return tuple(Wire(parent, tuple(values[at : at + step])) for at in range(0, len(values), step))
+
+
+def lines(tree: Tree, path: str) -> tuple[Line, ...]:
+    """The node's interrupts where they end, in order.  Raises TreeError when they are malformed."""
+    names = text_list(tree[path], "interrupt-names")
+    found: list[Line] = []
+    first: dict[Wire, int] = {}
+    for index, stated in enumerate(interrupt_wires(tree, path)):
+        wire = through_nexus(tree, path, stated)
+        at_gic = gic_version(tree[wire.controller]) is not None and len(wire.specifier) in (3, 4)
+        # Two cells are a number and flags at nearly every other controller, and no more is made of them.
+        flags = wire.specifier[2] if at_gic else wire.specifier[-1] if len(wire.specifier) > 1 else 0
+        found.append(
+            Line(
+                index=index,
+                trigger=trigger_of(flags),
+                controller=wire.controller,
+                specifier=wire.specifier,
+                spi=spi_of(wire.specifier) if at_gic else None,
+                name=names[index] if index < len(names) else None,
+                duplicate_of=first.get(wire),
+            )
+        )
+        first.setdefault(wire, index)
+    return tuple(found)
