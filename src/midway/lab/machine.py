@@ -2,6 +2,7 @@
 """One QEMU process that is an emulated board: its command line, its console, its life."""
 
 import contextlib
+import shutil
 import subprocess
 import sys
 import threading
@@ -9,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import IO
 
-from midway.errors import LabError
+from midway.lab.tools import missing_tool
 
 __all__ = ["Machine", "start_machine"]
 
@@ -68,19 +69,16 @@ def start_machine(
     installed.
     """
     command = ["setpriv", "--pdeathsig", "KILL", "qemu-system-aarch64", *arguments]
-    try:
-        process = subprocess.Popen(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            pass_fds=descriptors,
-            process_group=0,  # Ctrl-C is for us; we end QEMU
-        )
-    except FileNotFoundError as error:
-        raise LabError(
-            "cannot start QEMU", answer=str(error), remedy="apt-get install qemu-system-arm"
-        ) from error
+    if shutil.which("qemu-system-aarch64") is None:
+        raise missing_tool("qemu-system-aarch64", "cannot start the emulator")
+    process = subprocess.Popen(
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        pass_fds=descriptors,
+        process_group=0,  # Ctrl-C is for us; we end QEMU
+    )
     machine = Machine(process, show_console)
     try:
         yield machine

@@ -2,12 +2,11 @@
 """The arm64 root of the emulated boards: Debian packages unpacked without running any of their scripts."""
 
 import os
+import re
 import shutil
-import subprocess
 import sys
 import tempfile
 import zipfile
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from midway.errors import LabError
 from midway.lab.cache import Recipe
 from midway.lab.progress import step
 from midway.lab.sources import SUITE, debian_sources
+from midway.lab.tools import run_tool
 
 __all__ = ["PACKAGES", "Root", "root_recipe"]
 
@@ -79,6 +79,15 @@ class Root:
         return next((self.tree / "boot").glob("vmlinuz-*")).name.removeprefix("vmlinuz-")
 
     @property
+    def kernel_package_version(self) -> str:
+        """Debian's version of the package, such as ``6.1.192-2``, from the kernel's own banner."""
+        image = self.kernel_image.read_bytes()
+        match = re.search(rb"Linux version [^\0]*? Debian (\S+)", image)
+        if match is None:
+            raise LabError(f"{self.kernel_image} does not say which Debian version it is")
+        return match.group(1).decode()
+
+    @property
     def kernel_image(self) -> Path:
         return self.tree / "boot" / f"vmlinuz-{self.kernel_release}"
 
@@ -112,17 +121,6 @@ def _build(directory: Path) -> None:
     _keep_what_this_machine_reads(tree, directory / "tree")
 
 
-def _run(command: Sequence[str | Path], what: str) -> None:
-    # A user's PATH need not have depmod and mke2fs.
-    environment = os.environ | {"PATH": f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"}
-    done = subprocess.run(
-        command, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
-    )
-    if done.returncode:
-        last = [line for line in done.stderr.splitlines() if line.strip()][-3:]
-        raise LabError(what, answer=f"{command[0]} exits with {done.returncode}: {'; '.join(last)}")
-
-
 def _unpack_packages(tree: Path) -> None:
     options = [
         "--variant=extract",
@@ -136,12 +134,12 @@ def _unpack_packages(tree: Path) -> None:
         Path(sources.name).chmod(0o644)
         what = "cannot make the root of the emulated boards"
         if os.geteuid() == 0:
-            _run(["mmdebstrap", "--mode=root", *options, SUITE, tree, sources.name], what)
+            run_tool(["mmdebstrap", "--mode=root", *options, SUITE, tree, sources.name], what)
             return
         archive = tree.with_suffix(".tar")
-        _run(["mmdebstrap", "--mode=unshare", *options, SUITE, archive, sources.name], what)
+        run_tool(["mmdebstrap", "--mode=unshare", *options, SUITE, archive, sources.name], what)
     tree.mkdir()
-    _run(
+    run_tool(
         ["tar", "--extract", "--no-same-owner", "--exclude=./dev/*", "--file", archive, "--directory", tree],
         what,
     )
@@ -162,7 +160,7 @@ def _unpack_wheels(tree: Path) -> None:
             scratch,
             *_WHEELS,
         ]
-        _run(command, f"cannot fetch {', '.join(_WHEELS)} for the emulated boards")
+        run_tool(command, f"cannot fetch {', '.join(_WHEELS)} for the emulated boards")
         for wheel in Path(scratch).glob("*.whl"):
             with zipfile.ZipFile(wheel) as archive:
                 archive.extractall(tree / "usr/lib/python3/dist-packages")
@@ -180,7 +178,9 @@ def _finish_as_scripts_would(tree: Path) -> None:
     (tree / "etc/resolv.conf").write_text("nameserver 10.0.2.3\n")
     (tree / "etc/nsswitch.conf").write_text("passwd: files\ngroup: files\nhosts: files dns\n")
     kernel = next((tree / "usr/lib/modules").iterdir()).name
-    _run(["depmod", "--basedir", tree, kernel], "cannot list the dependencies of the boards' kernel modules")
+    run_tool(
+        ["depmod", "--basedir", tree, kernel], "cannot list the dependencies of the boards' kernel modules"
+    )
     for name in _NOT_NEEDED:
         shutil.rmtree(tree / name, ignore_errors=True)
 
@@ -189,7 +189,7 @@ def _compile_python(tree: Path) -> None:
     # Compiling under emulation is slow; byte code of the same minor version is the same on every machine.
     where = [tree / "usr/lib/python3.11", tree / "usr/lib/python3"]
     options = ["-q", "-j0", "--invalidation-mode", "unchecked-hash", "-s", str(tree), "-p", "/"]
-    _run(
+    run_tool(
         [sys.executable, "-m", "compileall", *options, *map(str, where)],
         "cannot compile the root's Python modules",
     )
@@ -217,7 +217,7 @@ def _make_image(tree: Path, image: Path) -> None:
     # A user's own files become root's on the image.
     prefix = [] if os.geteuid() == 0 else ["unshare", "--map-root-user"]
     command = [*prefix, "mke2fs", *options, "-d", str(tree), str(image)]
-    _run(command, "cannot make a disk of the boards' root")
+    run_tool(command, "cannot make a disk of the boards' root")
 
 
 def _keep_what_this_machine_reads(tree: Path, kept: Path) -> None:

@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a module for the emulated boards is built against: Debian's headers of exactly their kernel."""
+
+import tempfile
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+
+from midway.errors import LabError
+from midway.lab.cache import Recipe
+from midway.lab.progress import step
+from midway.lab.root import Root
+from midway.lab.sources import debian_sources
+from midway.lab.tools import run_tool
+
+__all__ = ["CROSS_COMPILE", "headers_recipe", "kernel_build_directory"]
+
+CROSS_COMPILE = "aarch64-linux-gnu-"
+_KBUILD = "linux-kbuild-6.1"  # the build tools, which have to run on this machine
+
+
+def headers_recipe(root: Root) -> Recipe:
+    inputs = {
+        "kernel": root.kernel_release,
+        "version": root.kernel_package_version,
+        "recipe": Path(__file__).read_text(),
+    }
+    return Recipe("headers", inputs, partial(_build, root.kernel_release, root.kernel_package_version))
+
+
+def kernel_build_directory(headers: Path, kernel: str) -> Path:
+    """What ``make -C`` is given to build a module for `kernel`, within the artefact `headers`."""
+    return headers / "usr/src" / f"linux-headers-{kernel}"
+
+
+def _build(kernel: str, version: str, directory: Path) -> None:
+    common = f"linux-headers-{kernel.removesuffix('-arm64')}-common"
+    packages = (f"linux-headers-{kernel}:arm64", common, f"{_KBUILD}:amd64")
+    with (
+        step(f"fetching the headers of kernel {kernel}"),
+        tempfile.TemporaryDirectory(prefix="midway-") as scratch,
+    ):
+        for package in _download([f"{package}={version}" for package in packages], Path(scratch)):
+            what = f"cannot unpack {package.name}"
+            run_tool(["dpkg-deb", "--extract", package, directory], what)
+        makefile = kernel_build_directory(directory, kernel) / "Makefile"
+        # As packaged it includes a file below /usr/src, where on this machine there is nothing.
+        makefile.write_text(f"include $(dir $(lastword $(MAKEFILE_LIST)))../{common}/Makefile\n")
+
+
+def _download(packages: Sequence[str], scratch: Path) -> list[Path]:
+    """Fetch packages of both architectures without telling this machine's dpkg of a foreign one."""
+    for name in ("state/lists/partial", "cache/archives/partial", "sources", "packages"):
+        (scratch / name).mkdir(parents=True)
+    (scratch / "status").touch()
+    (scratch / "sources/debian.sources").write_text("\n".join(str(source) for source in debian_sources()))
+    settings = {
+        "Dir::State": scratch / "state",
+        "Dir::State::status": scratch / "status",
+        "Dir::Cache": scratch / "cache",
+        "Dir::Etc::SourceList": "/dev/null",
+        "Dir::Etc::SourceParts": scratch / "sources",
+        "APT::Architecture": "amd64",
+        "APT::Architectures": "amd64,arm64",
+        "APT::Sandbox::User": "root",
+        "Acquire::Languages": "none",
+    }
+    apt: list[str | Path] = ["apt-get", "--quiet"]
+    for name, value in settings.items():
+        apt += ["-o", f"{name}={value}"]
+    run_tool([*apt, "update"], "cannot read Debian's package lists")
+    try:
+        run_tool([*apt, "download", *packages], "cannot fetch the kernel's headers", cwd=scratch / "packages")
+    except LabError as error:
+        remedy = "if Debian has a newer kernel by now: midway lab clean"
+        raise LabError(error.attempted, answer=error.answer, remedy=remedy) from error
+    return sorted((scratch / "packages").glob("*.deb"))
