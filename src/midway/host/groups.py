@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: Apache-2.0
+"""IOMMU groups, and the VFIO group files that stand for them (Documentation/driver-api/vfio.rst)."""
+
+import errno
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from midway.errors import DeviceError
+from midway.host.processes import OpenFiles
+from midway.host.sysfs import HostFiles
+
+__all__ = ["VfioGroup", "check_not_open", "group_members", "iommu_group", "vfio_group"]
+
+# The name the kernel gives to groups that VFIO made up for devices without an IOMMU, emulated ones included.
+_MADE_UP = "vfio-noiommu"
+
+
+@dataclass(frozen=True, slots=True)
+class VfioGroup:
+    """`node` is the group's file below /dev/vfio; `noiommu` when nothing protects memory from the device."""
+
+    number: int
+    node: Path
+    noiommu: bool
+
+
+def iommu_group(files: HostFiles, directory: Path) -> int | None:
+    """The number of a device's IOMMU group; None without an IOMMU, also while VFIO has made a group up."""
+    number = _group_number(files, directory)
+    if number is None:
+        return None
+    name = files.text(files.sys / "kernel" / "iommu_groups" / str(number) / "name")
+    return None if name == _MADE_UP else number
+
+
+def group_members(files: HostFiles, number: int) -> tuple[str, ...]:
+    """The names of all devices in an IOMMU group."""
+    return files.names(files.sys / "kernel" / "iommu_groups" / str(number) / "devices")
+
+
+def vfio_group(files: HostFiles, directory: Path) -> VfioGroup | None:
+    """The VFIO group of a device that a VFIO driver holds; None when VFIO has none for it."""
+    number = _group_number(files, directory)
+    if number is None:
+        return None
+    known = files.sys / "class" / "vfio"
+    for name, noiommu in ((str(number), False), (f"noiommu-{number}", True)):
+        if (known / name).exists():
+            return VfioGroup(number=number, node=files.dev / "vfio" / name, noiommu=noiommu)
+    return None
+
+
+def check_not_open(files: HostFiles, group: VfioGroup, device: str) -> None:
+    """Raise DeviceError when a process has the group open.
+
+    A VFIO driver cannot be unbound then: the kernel would wait for that process, however long.
+    """
+    try:
+        os.close(os.open(group.node, os.O_RDWR | os.O_CLOEXEC))
+    except OSError as error:
+        if error.errno != errno.EBUSY:
+            return
+        users = OpenFiles(files).users(group.node)
+        who = ", ".join(str(user) for user in users) or "a process that /proc does not show"
+        raise DeviceError(
+            "busy", device=device, answer=f"{group.node} is held by {who}", remedy="stop it first"
+        ) from error
+
+
+def _group_number(files: HostFiles, directory: Path) -> int | None:
+    name = files.link_name(directory / "iommu_group")
+    return int(name) if name is not None and name.isascii() and name.isdigit() else None
