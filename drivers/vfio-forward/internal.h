@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef VFIO_FORWARD_INTERNAL_H
+#define VFIO_FORWARD_INTERNAL_H
+
+#include <linux/mutex.h>
+#include <linux/platform_device.h>
+#include <linux/spinlock.h>
+#include <linux/vfio.h>
+
+#include "vfio_forward.h"
+
+#define VFIO_FORWARD_NAME	"vfio-forward"
+
+struct clk_bulk_data;
+struct eventfd_ctx;
+struct reset_control;
+struct vfio_forward_device;
+
+/* One memory resource. */
+struct vfio_forward_region {
+	phys_addr_t	start;
+	resource_size_t	size;
+	u32		flags;		/* VFIO_REGION_INFO_FLAG_* */
+	void __iomem	*io;		/* made at first use; device->lock */
+};
+
+/* One interrupt of the device tree node.  Two may be the same Linux irq. */
+struct vfio_forward_line {
+	unsigned int	irq;
+	u32		flags;		/* VFIO_IRQ_INFO_* */
+	char		*name;		/* in /proc/interrupts */
+
+	/* device->irq_lock */
+	struct virqfd	*mask;
+	struct virqfd	*unmask;
+
+	/* Taken in the interrupt handler and in eventfd wake-ups. */
+	spinlock_t	lock;
+	struct eventfd_ctx *trigger;	/* the irq is requested while set */
+	bool		masked;
+	ktime_t		masked_since;
+	u64		masked_ns;	/* of earlier times */
+	u64		delivered;
+	u64		spurious;
+};
+
+/* Memory given to a device that has no IOMMU. */
+struct vfio_forward_memory {
+	struct mutex	lock;
+	u32		state;		/* written under lock, read without */
+	bool		attempted;	/* a SET got as far as pinning */
+	u32		count;
+	u64		bytes;
+	struct vfio_forward_direct_range *ranges;
+};
+
+struct vfio_forward_device {
+	struct vfio_device core;
+	struct platform_device *platform;
+	bool		direct;		/* no IOMMU: direct DMA */
+	bool		warned;		/* of direct DMA, once per binding */
+
+	struct clk_bulk_data *clocks;
+	int		num_clocks;
+	struct reset_control *reset;
+	bool		reset_shared;
+	bool		can_reset;	/* set at open, when a pulse worked */
+
+	struct mutex	lock;		/* region->io, reset pulses */
+	unsigned int	num_regions;
+	struct vfio_forward_region *regions;
+
+	struct mutex	irq_lock;	/* SET_IRQS */
+	unsigned int	num_lines;
+	struct vfio_forward_line *lines;
+
+	struct vfio_forward_memory memory;
+};
+
+static inline struct vfio_forward_device *
+vfio_forward_of(struct vfio_device *core)
+{
+	return container_of(core, struct vfio_forward_device, core);
+}
+
+/* power.c: power domains, clocks, resets */
+int vfio_forward_power_init(struct vfio_forward_device *device);
+int vfio_forward_power_on(struct vfio_forward_device *device);
+void vfio_forward_power_off(struct vfio_forward_device *device);
+int vfio_forward_reset(struct vfio_forward_device *device);
+extern const struct attribute_group *vfio_forward_attribute_groups[];
+
+/* region.c: registers */
+int vfio_forward_regions_init(struct vfio_forward_device *device);
+void vfio_forward_regions_release(struct vfio_forward_device *device);
+void vfio_forward_regions_close(struct vfio_forward_device *device);
+long vfio_forward_region_info(struct vfio_forward_device *device,
+			      void __user *argument);
+ssize_t vfio_forward_read(struct vfio_device *core, char __user *buffer,
+			  size_t count, loff_t *position);
+ssize_t vfio_forward_write(struct vfio_device *core, const char __user *buffer,
+			   size_t count, loff_t *position);
+int vfio_forward_mmap(struct vfio_device *core, struct vm_area_struct *vma);
+
+/* irq.c: lines to eventfds and back */
+int vfio_forward_lines_init(struct vfio_forward_device *device);
+void vfio_forward_lines_release(struct vfio_forward_device *device);
+void vfio_forward_lines_open(struct vfio_forward_device *device);
+void vfio_forward_lines_close(struct vfio_forward_device *device);
+long vfio_forward_irq_info(struct vfio_forward_device *device,
+			   void __user *argument);
+long vfio_forward_set_irqs(struct vfio_forward_device *device,
+			   void __user *argument);
+int vfio_forward_counters(struct vfio_forward_device *device, u32 flags,
+			  void __user *argument, size_t size);
+
+/* direct.c: memory for a device without an IOMMU */
+void vfio_forward_direct_init(struct vfio_forward_device *device);
+void vfio_forward_direct_close(struct vfio_forward_device *device);
+bool vfio_forward_registers_allowed(struct vfio_forward_device *device);
+void vfio_forward_dma_unmap(struct vfio_device *core, u64 iova, u64 length);
+int vfio_forward_direct(struct vfio_forward_device *device, u32 flags,
+			void __user *argument, size_t size);
+
+#endif /* VFIO_FORWARD_INTERNAL_H */
