@@ -1,0 +1,122 @@
+# SPDX-License-Identifier: Apache-2.0
+"""VFIO's containers (an address space for DMA) and groups (what shares one)."""
+
+import errno
+import os
+
+from midway.errors import DeviceError, HostError, KernelError
+from midway.kernel.handle import Handle
+from midway.kernel.syscalls import SystemCalls
+from midway.kernel.vfio_device import Device
+from midway.uapi import vfio
+
+__all__ = ["Container", "Group"]
+
+
+class Container(Handle):
+    """/dev/vfio/vfio.  HostError where VFIO is not there or speaks another ABI."""
+
+    def __init__(self, calls: SystemCalls, path: str = "/dev/vfio/vfio") -> None:
+        try:
+            fd = calls.open(path, os.O_RDWR | os.O_CLOEXEC)
+        except OSError as error:
+            remedy = "modprobe vfio_iommu_type1" if error.errno in (errno.ENOENT, errno.ENODEV) else None
+            raise HostError(f"opening {path}", answer=error.strerror, remedy=remedy) from error
+        super().__init__(calls, fd)
+        version = self.ioctl(vfio.VFIO_GET_API_VERSION, attempted="asking VFIO for its version")
+        if version != vfio.VFIO_API_VERSION:
+            self.close()
+            raise HostError("using VFIO", answer=f"its ABI is version {version}, not {vfio.VFIO_API_VERSION}")
+
+    def check_extension(self, kind: int) -> bool:
+        return bool(self.ioctl(vfio.VFIO_CHECK_EXTENSION, kind, attempted=f"probing VFIO extension {kind}"))
+
+    def set_iommu(self, kind: int, *, device: str | None = None) -> None:
+        """Choose the backend (VFIO_TYPE1v2_IOMMU ...), once, after the first group was added."""
+        try:
+            self.calls.ioctl(self.fd, vfio.VFIO_SET_IOMMU, kind)
+        except OSError as error:
+            remedy = {
+                errno.EPERM: "the IOMMU does not isolate interrupts: load vfio_iommu_type1 with "
+                "allow_unsafe_interrupts=1 if you trust the guest",
+                errno.ENODEV: "modprobe vfio_iommu_type1",
+            }.get(error.errno or 0)
+            attempted = f"choosing VFIO's IOMMU type {kind}"
+            raise KernelError(attempted, error.errno or 0, device=device, remedy=remedy) from error
+
+    def map_dma(self, address: int, iova: int, size: int) -> None:
+        """Let devices read and write `size` bytes at `address` of this process as bus address `iova`."""
+        argument = vfio.DMA_MAP.pack(
+            argsz=vfio.DMA_MAP.size,
+            flags=vfio.VFIO_DMA_MAP_FLAG_READ | vfio.VFIO_DMA_MAP_FLAG_WRITE,
+            vaddr=address,
+            iova=iova,
+            size=size,
+        )
+        self.ioctl(
+            vfio.VFIO_IOMMU_MAP_DMA, argument, attempted=f"mapping {size:#x} bytes at {iova:#x} for DMA"
+        )
+
+    def unmap_dma(self, iova: int, size: int) -> None:
+        argument = vfio.DMA_UNMAP.pack(argsz=vfio.DMA_UNMAP.size, iova=iova, size=size)
+        self.ioctl(vfio.VFIO_IOMMU_UNMAP_DMA, argument, attempted=f"unmapping {iova:#x} from DMA")
+
+    def iova_ranges(self) -> tuple[tuple[int, int], ...]:
+        """The bus addresses that can be mapped, as (first, last); empty where the kernel does not say."""
+        argument = vfio.IOMMU_INFO.pack(argsz=vfio.IOMMU_INFO.size)
+        attempted = "asking for the IOMMU's address ranges"
+        self.ioctl(vfio.VFIO_IOMMU_GET_INFO, argument, attempted=attempted)
+        needed = vfio.IOMMU_INFO.get(argument, "argsz")
+        argument.extend(bytes(max(0, needed - len(argument))))
+        vfio.IOMMU_INFO.put(argument, "argsz", len(argument))
+        self.ioctl(vfio.VFIO_IOMMU_GET_INFO, argument, attempted=attempted)
+        if not vfio.IOMMU_INFO.get(argument, "flags") & vfio.VFIO_IOMMU_INFO_CAPS:
+            return ()
+        at = vfio.IOMMU_INFO.get(argument, "cap_offset")
+        while at:
+            if vfio.INFO_CAP_HEADER.get(argument, "id", at=at) == vfio.VFIO_IOMMU_TYPE1_INFO_CAP_IOVA_RANGE:
+                first = at + vfio.IOVA_RANGES.size
+                count = vfio.IOVA_RANGES.get(argument, "nr_iovas", at=at)
+                stride = vfio.IOVA_RANGE.size
+                return tuple(
+                    (
+                        vfio.IOVA_RANGE.get(argument, "start", at=place),
+                        vfio.IOVA_RANGE.get(argument, "end", at=place),
+                    )
+                    for place in range(first, first + count * stride, stride)
+                )
+            at = vfio.INFO_CAP_HEADER.get(argument, "next", at=at)
+        return ()
+
+
+class Group(Handle):
+    """/dev/vfio/N.  DeviceError where another process has it or not all its devices are VFIO's."""
+
+    def __init__(self, calls: SystemCalls, path: str, *, device: str | None = None) -> None:
+        try:
+            fd = calls.open(path, os.O_RDWR | os.O_CLOEXEC)
+        except OSError as error:
+            remedy = "stop the process that has it" if error.errno == errno.EBUSY else None
+            raise DeviceError(
+                f"opening {path}", device=device, answer=error.strerror, remedy=remedy
+            ) from error
+        super().__init__(calls, fd, device=device)
+        status = vfio.GROUP_STATUS.pack(argsz=vfio.GROUP_STATUS.size)
+        self.ioctl(vfio.VFIO_GROUP_GET_STATUS, status, attempted=f"asking for the status of {path}")
+        if not vfio.GROUP_STATUS.get(status, "flags") & vfio.VFIO_GROUP_FLAGS_VIABLE:
+            self.close()
+            raise DeviceError(
+                f"using {path}",
+                device=device,
+                answer="other devices of its IOMMU group belong to drivers of the host",
+                remedy="claim all devices of the group",
+            )
+
+    def set_container(self, container: Container) -> None:
+        argument = bytearray(container.fd.to_bytes(4, "little"))
+        self.ioctl(vfio.VFIO_GROUP_SET_CONTAINER, argument, attempted="adding the group to a container")
+
+    def open_device(self, name: str) -> Device:
+        argument = bytearray(name.encode() + b"\0")
+        fd = self.ioctl(vfio.VFIO_GROUP_GET_DEVICE_FD, argument, attempted="opening the device through VFIO")
+        return Device(self.calls, fd, name)

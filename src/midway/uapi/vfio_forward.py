@@ -1,0 +1,33 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the driver vfio-forward offers beside VFIO's own ABI, as features of a device."""
+
+from midway.uapi.layout import U32, U64, Layout
+
+HEADER = "vfio_forward.h"
+ARCHITECTURES = ("aarch64", "x86_64")
+
+VFIO_FORWARD_FEATURE_DIRECT = 0x4D01
+VFIO_FORWARD_DIRECT_MAX = 64
+VFIO_FORWARD_DIRECT_NONE = 0
+VFIO_FORWARD_DIRECT_HELD = 1
+VFIO_FORWARD_DIRECT_LOST = 2
+DIRECT_RANGE = Layout("struct vfio_forward_direct_range", ("iova", U64), ("size", U64))
+DIRECT = Layout(
+    "struct vfio_forward_direct",
+    ("flags", U32),
+    ("state", U32),
+    ("count", U32),
+    ("reserved", U32),
+    ("bytes", U64),
+    ("ranges", U64, 0),
+)
+
+VFIO_FORWARD_FEATURE_COUNTERS = 0x4D03
+COUNTERS = Layout(
+    "struct vfio_forward_counters",
+    ("index", U32),
+    ("flags", U32),
+    ("delivered", U64),
+    ("spurious", U64),
+    ("masked_ns", U64),
+)
