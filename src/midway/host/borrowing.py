@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """One device on its way into VFIO's hands and back.
 
-What is borrowed is written down before the device's own driver loses it and forgotten after that driver has it
-again, so that whatever happens between, somebody else can give it back.
+What is borrowed is written down before the device's own driver loses it and forgotten after that driver has
+it again, so that whatever happens between, somebody else can give it back.
 """
 
 import os

@@ -32,8 +32,8 @@ def claim_all(
 
     The caller has closed every VFIO file of the devices by then.  A device that VFIO had before (through
     `claim_lasting` or the administrator) stays with VFIO.  `force` takes what the host is using.  Raises
-    DeviceError (absent, busy, in use, not claimable), HostError (no VFIO driver) and KernelError; then nothing is
-    left claimed.
+    DeviceError (absent, busy, in use, not claimable), HostError (no VFIO driver) and KernelError; then
+    nothing is left claimed.
     """
     platform = platform or Platform()
     records = Records(platform.files)

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """What was borrowed from whom, kept in /run so that it outlives a process that was killed.
 
-One JSON file a device, replaced atomically, and one lock file a device, held (flock(2)) by the Midway that has
-the device now: the kernel drops the lock however that process ends, the record stays until the device is back.
+One JSON file a device, replaced atomically, and one lock file a device, held (flock(2)) by the Midway that
+has the device now: the kernel drops the lock however that process ends, the record stays until the device is
+back.
 """
 
 import fcntl
