@@ -1,12 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Small guests with one task, run by `midway run` on an emulated board.
 
-A guest is Debian's own kernel and an initramfs of busybox, the modules its devices need, and a shell script: the task.
-The task reports through ``say NAME VALUE`` and has ``mark N``, ``interrupts PATTERN`` and ``registers NODE`` at hand (see
-onboard/guest-init.sh).  The guest's console is Midway's own trapped UART, which drops nothing.
+A guest is Debian's own kernel and an initramfs of busybox, the modules its devices need, and a shell script:
+the task.  The task reports through ``say NAME VALUE`` and has ``mark N``, ``interrupts PATTERN`` and
+``registers NODE`` at hand (see onboard/guest-init.sh).  The guest's console is Midway's own trapped UART, which drops nothing.
 """
 
-import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -64,7 +63,3 @@ class GuestReport:
 def said(console: str) -> dict[str, str]:
     """The results in a guest's console output, the last of each name."""
     return dict(_SAID.findall(console))
-
-
-def report(status: int, console: str, errors: str, summary: bytes) -> GuestReport:
-    return GuestReport(status, said(console), json.loads(summary) if summary else {}, console, errors)
