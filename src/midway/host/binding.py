@@ -75,11 +75,11 @@ class Binding:
 
         A probe that the kernel defers (EAGAIN) is waited for, up to 10 s, by the kernel's own event.
         """
-        attempted = f"giving it to {driver}"
+        attempted, remedy = f"giving it to {driver}", f"the kernel's log says why: dmesg | grep {self.name}"
         bind = self.files.sys / "bus" / self.bus / "drivers" / driver / "bind"
         with Uevents() as events:
             try:
-                self.files.write(bind, self.name, attempted, self.name)
+                self.files.write(bind, self.name, attempted, self.name, remedy)
             except KernelError as error:
                 if self.driver == driver:
                     return  # it was quicker: its own module or udev bound it
@@ -88,7 +88,7 @@ class Binding:
                 if not events.wait(lambda: self.driver == driver, _PROBE_SECONDS):
                     raise
         if self.driver != driver:
-            raise DeviceError(attempted, device=self.name, answer="the driver did not take it")
+            raise DeviceError(attempted, device=self.name, answer="the driver did not take it", remedy=remedy)
 
     def has_driver(self, driver: str) -> bool:
         """Whether `driver` is loaded on the device's bus."""

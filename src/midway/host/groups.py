@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """IOMMU groups, and the VFIO group files that stand for them (Documentation/driver-api/vfio.rst)."""
 
-import errno
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -56,16 +55,12 @@ def check_not_open(files: HostFiles, group: VfioGroup, device: str) -> None:
 
     A VFIO driver cannot be unbound then: the kernel would wait for that process, however long.
     """
-    try:
-        os.close(os.open(group.node, os.O_RDWR | os.O_CLOEXEC))
-    except OSError as error:
-        if error.errno != errno.EBUSY:
-            return
+    if files.is_taken(group.node, os.O_RDWR):
         users = OpenFiles(files).users(group.node)
         who = ", ".join(str(user) for user in users) or "a process that /proc does not show"
         raise DeviceError(
             "busy", device=device, answer=f"{group.node} is held by {who}", remedy="stop it first"
-        ) from error
+        )
 
 
 def _group_number(files: HostFiles, directory: Path) -> int | None:

@@ -94,17 +94,30 @@ class HostFiles:
         except OSError:
             return ()
 
-    def write(self, path: Path, value: str, attempted: str, device: str | None = None) -> None:
-        """Write an attribute in one system call.  Raises KernelError with the kernel's answer."""
+    def write(
+        self, path: Path, value: str, attempted: str, device: str | None = None, remedy: str | None = None
+    ) -> None:
+        """Write an attribute in one system call.  Raises KernelError, with `remedy`."""
         try:
             descriptor = os.open(path, os.O_WRONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
-            try:
-                os.write(descriptor, value.encode())
-            finally:
-                os.close(descriptor)
         except OSError as error:
-            remedy = "run it as root" if error.errno in (errno.EACCES, errno.EPERM) else None
+            if error.errno in (errno.EACCES, errno.EPERM):
+                remedy = "run it as root"
             raise KernelError(attempted, error.errno or 0, device=device, remedy=remedy) from error
+        try:
+            os.write(descriptor, value.encode())
+        except OSError as error:
+            raise KernelError(attempted, error.errno or 0, device=device, remedy=remedy) from error
+        finally:
+            os.close(descriptor)
+
+    def is_taken(self, path: Path, flags: int) -> bool:
+        """Whether the kernel refuses to open a device file because somebody else has it (EBUSY)."""
+        try:
+            os.close(os.open(path, flags | os.O_NONBLOCK | os.O_CLOEXEC))
+        except OSError as error:
+            return error.errno == errno.EBUSY
+        return False
 
     def locate(self, name: str) -> tuple[str, Path] | None:
         """The bus and the /sys/bus directory of a device; None when no bus has it."""

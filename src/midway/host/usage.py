@@ -4,7 +4,6 @@
 Its part of /sys is walked by class (Documentation/ABI/testing/sysfs-class-*), whatever its driver is.
 """
 
-import errno
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -71,18 +70,9 @@ def _block(platform: Platform, place: Path) -> _Found:
     for holder in files.names(place / "holders"):
         used = True
         yield "disk-in-use", f"its disk {disk} is held by {holder}", f"take {holder} down"
-    if not used and _is_claimed_in_kernel(files, disk):
+    # O_EXCL without O_CREAT asks whether the kernel keeps the disk for one user (open(2)).
+    if not used and files.is_taken(files.dev / disk.replace("!", "/"), os.O_RDONLY | os.O_EXCL):
         yield "disk-in-use", f"its disk {disk} is in use, maybe in another mount namespace", ""
-
-
-def _is_claimed_in_kernel(files: HostFiles, disk: str) -> bool:
-    """Whether the kernel keeps the disk for one user: O_EXCL without O_CREAT asks that (open(2))."""
-    try:
-        flags = os.O_RDONLY | os.O_EXCL | os.O_NONBLOCK | os.O_CLOEXEC
-        os.close(os.open(files.dev / disk.replace("!", "/"), flags))
-    except OSError as error:
-        return error.errno == errno.EBUSY
-    return False
 
 
 def _terminal(platform: Platform, place: Path) -> _Found:
