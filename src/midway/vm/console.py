@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The guest's console on this process's standard files, or any others."""
+
+import os
+import select
+from collections.abc import Callable
+from contextlib import ExitStack
+from types import TracebackType
+from typing import Self
+
+from midway.kernel.eventfd import EventFd
+from midway.kernel.syscalls import SystemCalls
+from midway.vm.events import EventLoop
+from midway.vm.uart import Uart
+
+__all__ = ["ESCAPE", "Console"]
+
+ESCAPE = 0x01  # Ctrl-A: then x ends the guest, and Ctrl-A again sends one to it
+_CHUNK = 1024
+
+
+class Console:
+    """`output` takes what the guest sends; `input_fd` is read for the guest, None for no input.
+
+    `escaped` is called for the escape's x; None where the input is no terminal and every byte is the guest's.
+    """
+
+    def __init__(
+        self,
+        calls: SystemCalls,
+        output_fd: int,
+        input_fd: int | None = None,
+        *,
+        escaped: Callable[[], None] | None = None,
+    ) -> None:
+        self._output = output_fd
+        self._input = input_fd
+        self._escaped = escaped
+        self._after_escape = False
+        self._resources = ExitStack()
+        self._closing = self._resources.enter_context(EventFd(calls))
+        self._ready = select.poll()
+        self._ready.register(output_fd, select.POLLOUT)
+        self._ready.register(self._closing.fd, select.POLLIN)
+        self._paused = False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._resources.close()
+
+    def give_up(self) -> None:
+        """Output that nobody takes must not keep the VM from ending: from now on it is dropped instead."""
+        self._closing.signal()
+
+    def write(self, data: bytes) -> None:
+        """What the guest sends; waits while nobody takes it, as a UART with flow control would."""
+        while data:
+            ready = self._ready.poll()
+            if any(fd == self._output and events & select.POLLOUT for fd, events in ready):
+                data = data[os.write(self._output, data) :]
+            else:  # giving up, or the reader has gone
+                return
+
+    def attach(self, uart: Uart, events: EventLoop) -> None:
+        """Bring the input to `uart`, no faster than the guest takes it."""
+        if self._input is None:
+            return
+        source = self._input
+
+        def resume() -> None:
+            if self._paused:
+                self._paused = False
+                events.watch(source, read)
+
+        def read() -> None:
+            room = uart.room
+            data = self._take(source, min(_CHUNK, room)) if room else b""
+            if data:
+                uart.receive(self._without_escapes(data) if self._escaped else data)
+                return
+            events.forget(source)
+            if not room:
+                self._paused = True
+                if uart.room:  # drained before the pause was noted
+                    resume()
+
+        uart.on_drained(resume)
+        events.watch(source, read)
+
+    def _take(self, source: int, size: int) -> bytes:
+        try:
+            return os.read(source, size)
+        except OSError:  # a terminal that has gone is at its end
+            return b""
+
+    def _without_escapes(self, data: bytes) -> bytes:
+        kept = bytearray()
+        for byte in data:
+            if self._after_escape:
+                self._after_escape = False
+                if byte in b"xX" and self._escaped is not None:
+                    self._escaped()
+                elif byte == ESCAPE:
+                    kept.append(byte)
+            elif byte == ESCAPE:
+                self._after_escape = True
+            else:
+                kept.append(byte)
+        return bytes(kept)

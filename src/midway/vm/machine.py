@@ -1,0 +1,234 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A VM, from its plan to its end."""
+
+import time
+from collections.abc import Mapping
+from contextlib import ExitStack
+from itertools import count
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from midway.board.images import KernelImage, load_file, load_kernel
+from midway.board.plan import MachinePlan
+from midway.host.groups import VfioGroup
+from midway.kernel.gic import Gic
+from midway.kernel.kvm import Kvm, Vm
+from midway.kernel.memory import GuestMemory
+from midway.kernel.stats import Stats
+from midway.kernel.vcpu import Vcpu, core_register
+from midway.vm.assigned import AssignedDevices
+from midway.vm.bus import Bus
+from midway.vm.console import Console
+from midway.vm.events import EventLoop
+from midway.vm.footprint import process_start, resident_beside
+from midway.vm.marks import LineCount, MarksRegister, Snapshot, VcpuCount
+from midway.vm.outcome import End, Ending, Outcome
+from midway.vm.panic import PanicRegister, PanicWatch
+from midway.vm.summary import RunSummary
+from midway.vm.uart import Uart
+from midway.vm.vcpus import EXIT_NAMES, VcpuThreads
+
+__all__ = ["Machine"]
+
+_FINAL = -1
+
+
+class Machine:
+    """Everything the plan says, made of the kernel's objects while the context lasts.
+
+    `memory` has the plan's banks and is the caller's; it must outlive the machine.  `groups` are the VFIO
+    groups of the claimed devices, by device.  Entering raises KernelError, HostError, DeviceError and
+    ImageError; then nothing stays open.  `start` runs the guest, `wait` returns how it ended, `stop` ends it
+    from outside, in any thread.
+    """
+
+    def __init__(
+        self,
+        plan: MachinePlan,
+        image: KernelImage,
+        memory: GuestMemory,
+        console: Console,
+        groups: Mapping[str, VfioGroup] | None = None,
+    ) -> None:
+        self.plan = plan
+        self._image = image
+        self._memory = memory
+        self._console = console
+        self._groups = groups or {}
+        self._calls = memory.calls
+        self._resources = ExitStack()
+        self._slots = count()
+        self._bus = Bus()
+        self._ending = Ending(self._stop_running)
+        self._panic = PanicWatch(lambda message: self.stop(Outcome(End.PANIC, message)))
+        self._marks = MarksRegister(self.snapshot)
+        self._threads = VcpuThreads((), self._bus, self._ending)
+        self._stats: tuple[Stats, ...] = ()
+        self._final: Snapshot | None = None
+        self._ended = 0.0
+
+    def __enter__(self) -> Self:
+        with ExitStack() as resources:
+            self._build(resources)
+            self._resources = resources.pop_all()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+        self._resources.close()
+
+    def start(self) -> None:
+        self._events.start()
+        self._threads.start()
+
+    def wait(self, timeout: float | None = None) -> Outcome | None:
+        """How the VM ended, once its vCPUs have stopped; None if `timeout` seconds were not enough."""
+        outcome = self._ending.wait(timeout)
+        if outcome is not None:
+            self._threads.join()
+            if self._final is None:
+                self._ended = time.clock_gettime(time.CLOCK_BOOTTIME)
+                self._final = self.snapshot(_FINAL)
+        return outcome
+
+    def stop(self, outcome: Outcome | None = None) -> None:
+        """End the VM, unless it has ended; `wait` returns then."""
+        self._ending.end(outcome or Outcome(End.STOPPED))
+
+    def snapshot(self, label: int) -> Snapshot:
+        """All counters now."""
+        return Snapshot(
+            label=label,
+            seconds=time.clock_gettime(time.CLOCK_BOOTTIME) - self._threads.began,
+            vcpus=tuple(
+                VcpuCount(
+                    index,
+                    stats.read(),
+                    {EXIT_NAMES.get(reason, str(reason)): many for reason, many in dict(returns).items()},
+                )
+                for index, (stats, returns) in enumerate(zip(self._stats, self._threads.returns, strict=True))
+            ),
+            lines=tuple(
+                LineCount(
+                    device=line.device.name,
+                    line=line.route.line.index,
+                    spi=line.route.spi,
+                    mode=str(line.route.mode),
+                    host=line.host_count(),
+                    handled=line.handled,
+                )
+                for line in self._devices.lines
+            ),
+        )
+
+    def summary(self) -> RunSummary:
+        """After `wait` returned an outcome and before the context ends."""
+        outcome = self.wait()
+        if outcome is None or self._final is None:
+            raise RuntimeError("the VM has not ended")
+        smaps = self._calls.read_file("/proc/self/smaps")
+        return RunSummary(
+            outcome=outcome,
+            exec_to_first_run=self._threads.began - process_start(self._calls),
+            ran=self._ended - self._threads.began,
+            resident=resident_beside(smaps, self._memory.blocks),
+            guest_memory=self._memory.size,
+            final=self._final,
+            marks=tuple(self._marks.snapshots),
+            findings=(*self.plan.findings, *self._devices.findings, *self._bus.findings()),
+        )
+
+    def _stop_running(self) -> None:
+        self._console.give_up()
+        self._threads.kick()
+
+    def _build(self, resources: ExitStack) -> None:
+        """In the order in which things need each other; unwound in reverse."""
+        plan = self.plan
+        with Kvm(self._calls) as kvm:
+            vm = resources.enter_context(kvm.create_vm(self._highest_address()))
+        for block in self._memory.blocks:
+            vm.set_memory(next(self._slots), block.address, block.size, block.host_address)
+        vcpus = self._create_vcpus(resources, vm)
+        gic = Gic(
+            vm,
+            plan.gic.version,
+            distributor=plan.gic.distributor.address,
+            second=plan.gic.second.address,
+            spis=plan.gic.spis,
+        )
+        resources.enter_context(gic).initialise()
+        self._stats = tuple(resources.enter_context(vcpu.stats()) for vcpu in vcpus)
+        self._events = resources.enter_context(EventLoop(self._calls, self._failed))
+        self._devices = AssignedDevices(
+            resources, vm, self._memory, self._bus, self._events, lambda: next(self._slots)
+        )
+        self._devices.open(plan.devices, self._groups)
+        resources.callback(self._events.stop)
+        self._add_own_devices(vm)
+        self._load(vcpus[0])
+        self._threads = VcpuThreads(vcpus, self._bus, self._ending, self._conclude)
+        resources.callback(self._threads.join)
+
+    def _highest_address(self) -> int:
+        plan = self.plan
+        ends = [
+            *(bank.address + bank.size for bank in plan.banks),
+            *(
+                window.address + window.size
+                for window in (
+                    plan.gic.distributor,
+                    plan.gic.second,
+                    plan.uart.window,
+                    plan.panic,
+                    plan.marks,
+                )
+            ),
+            *(route.guest_address + route.region.size for device in plan.devices for route in device.mmio),
+        ]
+        return max(ends) - 1
+
+    def _create_vcpus(self, resources: ExitStack, vm: Vm) -> tuple[Vcpu, ...]:
+        target = vm.preferred_target()
+        vcpus = tuple(
+            resources.enter_context(vm.create_vcpu(index)) for index in range(self.plan.config.cpus)
+        )
+        for vcpu in vcpus:
+            vcpu.initialise(target, power_off=vcpu.index > 0)
+        return vcpus
+
+    def _add_own_devices(self, vm: Vm) -> None:
+        plan = self.plan
+        uart = Uart(self._transmit, lambda level: vm.set_line(plan.uart.spi, level))
+        self._bus.add(plan.uart.window.address, plan.uart.window.size, uart)
+        register = PanicRegister(lambda message: self.stop(Outcome(End.PANIC, message)))
+        self._bus.add(plan.panic.address, plan.panic.size, register)
+        self._bus.add(plan.marks.address, plan.marks.size, self._marks)
+        self._console.attach(uart, self._events)
+
+    def _load(self, vcpu: Vcpu) -> None:
+        """Kernel, initrd and tree to where the plan has them, and the boot vCPU's registers (booting.rst)."""
+        plan, memory = self.plan, self._memory
+        load_kernel(self._image, memory.view(plan.kernel_address, self._image.size))
+        if plan.initrd_address is not None and plan.config.initrd is not None:
+            room = memory.view(plan.initrd_address, plan.initrd_size)
+            load_file(Path(plan.config.initrd), room, what="initrd")
+        memory.view(plan.tree_address, len(plan.tree))[:] = plan.tree
+        vcpu.set_register(core_register("regs.pc"), plan.kernel_address)
+        vcpu.set_register(core_register("regs.regs"), plan.tree_address)
+
+    def _transmit(self, data: bytes) -> None:
+        self._panic.see(data)
+        self._console.write(data)
+
+    def _conclude(self, outcome: Outcome) -> Outcome:
+        """A guest that panicked and then resets or powers off has ended with the panic."""
+        if self._panic.message and outcome.end in (End.RESET, End.POWER_OFF):
+            return Outcome(End.PANIC, self._panic.message)
+        return outcome
+
+    def _failed(self, error: Exception) -> None:
+        self.stop(Outcome(End.FAULT, f"serving the guest's events failed: {error}"))

@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Counters at moments that the guest chooses: it writes a byte to a register, and everything is recorded.
+
+A guest that marks before and after some work, and knows how many interrupts that took, has the exits of one
+interrupt from the difference.
+"""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+__all__ = ["Interval", "LineCount", "MarksRegister", "Snapshot", "VcpuCount", "between"]
+
+
+class VcpuCount(NamedTuple):
+    """`kvm` are KVM's own statistics by name; `returns` why KVM_RUN came back to this process, by reason."""
+
+    vcpu: int
+    kvm: dict[str, int]
+    returns: dict[str, int]
+
+
+class LineCount(NamedTuple):
+    """`host`: interrupts the host took, None where nothing counts them; `handled`: those that woke Midway."""
+
+    device: str
+    line: int
+    spi: int
+    mode: str
+    host: int | None
+    handled: int
+
+
+class Snapshot(NamedTuple):
+    """`seconds` since the guest's first instruction, host time; `label` is the byte that was written."""
+
+    label: int
+    seconds: float
+    vcpus: tuple[VcpuCount, ...]
+    lines: tuple[LineCount, ...]
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "label": self.label,
+            "seconds": round(self.seconds, 6),
+            "vcpus": [vcpu._asdict() for vcpu in self.vcpus],
+            "lines": [line._asdict() for line in self.lines],
+        }
+
+
+class Interval(NamedTuple):
+    """Between two marks: seconds, exits from the guest, returns to Midway, and interrupts of all lines.
+
+    The second mark is itself one exit and one return; both are left out.
+    """
+
+    seconds: float
+    exits: int
+    user_exits: int
+    interrupts: int
+
+
+def between(earlier: Snapshot, later: Snapshot) -> Interval:
+    def exits(snapshot: Snapshot) -> int:
+        return sum(vcpu.kvm.get("exits", 0) for vcpu in snapshot.vcpus)
+
+    def returns(snapshot: Snapshot) -> int:
+        return sum(sum(vcpu.returns.values()) for vcpu in snapshot.vcpus)
+
+    def interrupts(snapshot: Snapshot) -> int:
+        return sum(line.host or 0 for line in snapshot.lines)
+
+    return Interval(
+        seconds=later.seconds - earlier.seconds,
+        exits=exits(later) - exits(earlier) - 1,
+        user_exits=returns(later) - returns(earlier) - 1,
+        interrupts=interrupts(later) - interrupts(earlier),
+    )
+
+
+class MarksRegister:
+    """Every write's first byte is a mark's label; reads give how many marks there are, up to 255."""
+
+    def __init__(self, record: Callable[[int], Snapshot]) -> None:
+        self._record = record
+        self.snapshots: list[Snapshot] = []
+
+    def read(self, offset: int, size: int) -> bytes:
+        return (min(len(self.snapshots), 255) if offset == 0 else 0).to_bytes(size, "little")
+
+    def write(self, offset: int, data: bytes) -> None:
+        if offset == 0:
+            self.snapshots.append(self._record(data[0]))
