@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """This machine's side of the result channel: commands and files on a board, several at once."""
 
+import contextlib
 import json
 import queue
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import TracebackType
@@ -14,6 +16,9 @@ from midway.errors import BoardLostError, LabError
 from midway.lab.frames import CHUNK, Frame, FrameDecoder, Kind, ProtocolError, encode
 
 __all__ = ["BoardConnection", "Completed", "Process"]
+
+_SILENCE = 120.0  # seconds; the server answers within one, on a busy machine within a few
+_LAST_OF_A_REQUEST = (Kind.EXIT, Kind.FAILED, Kind.DONE, Kind.READY)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +36,11 @@ class Completed:
         return self.stdout.decode(errors="replace")
 
 
+@dataclass(frozen=True, slots=True)
 class _Lost:
     """Put into every request's queue when the channel is gone."""
+
+    reason: str
 
 
 class Process:
@@ -93,7 +101,7 @@ class Process:
         for frame in self.frames(timeout):
             output[frame.kind].append(frame.payload)
         if self.status is None:
-            raise BoardLostError(f"no exit status of {self.argv[0]} came back")
+            raise LabError(f"no exit status of {self.argv[0]} came back from the board")
         return Completed(self.argv, self.status, b"".join(output[Kind.OUTPUT]), b"".join(output[Kind.ERROR]))
 
     def wait(self, timeout: float | None = None) -> int:
@@ -104,19 +112,24 @@ class Process:
 class BoardConnection:
     """Requests to a board over a connected socket.
 
-    `lost` makes the error that every pending and later request raises once the channel has ended.
+    `lost` makes, from a reason, the error that every pending and later request raises once the channel has
+    ended or has been silent for too long.
     """
 
-    def __init__(self, channel: socket.socket, lost: Callable[[], BoardLostError]) -> None:
+    def __init__(self, channel: socket.socket, lost: Callable[[str], BoardLostError]) -> None:
         self._channel = channel
+        self._channel.settimeout(_SILENCE)
         self._make_lost = lost
-        self._lost = False
+        self._lost: str | None = None
+        self._closing = threading.Event()
         self._sending = threading.Lock()
         self._requests = threading.Lock()
         self._next_request = 1
         self._queues: dict[int, queue.SimpleQueue[Frame | _Lost]] = {0: queue.SimpleQueue()}
         self._reader = threading.Thread(target=self._read, name="lab-channel", daemon=True)
         self._reader.start()
+        self._pinger = threading.Thread(target=self._ping, name="lab-ping", daemon=True)
+        self._pinger.start()
 
     def __enter__(self) -> Self:
         return self
@@ -124,18 +137,18 @@ class BoardConnection:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._closing.set()
+        with contextlib.suppress(OSError):
+            self._channel.shutdown(socket.SHUT_RDWR)  # wakes the reader, which a mere close would not
+        self._pinger.join()
+        self._reader.join()
         self._channel.close()
 
-    def wait_until_ready(self, timeout: float) -> Mapping[str, str]:
-        """Wait, at most `timeout` seconds, for the board's server; what it says of the board."""
-        try:
-            for frame in self.receive(0, timeout):
-                if frame.kind is Kind.READY:
-                    about: Mapping[str, str] = json.loads(frame.payload)
-                    return about
-        except TimeoutError:
-            pass
-        raise self._make_lost()
+    def wait_until_ready(self) -> Mapping[str, str]:
+        """Wait for the board's server; what it says of the board."""
+        ready = next(self.receive(0, None))
+        about: Mapping[str, str] = json.loads(ready.payload)
+        return about
 
     def start(
         self,
@@ -198,20 +211,19 @@ class BoardConnection:
         return self._file_content(request, f"cannot read {path} on the board")
 
     def send(self, frame: Frame) -> None:
-        if self._lost:
-            raise self._make_lost()
+        if self._lost is not None:
+            raise self._make_lost(self._lost)
         try:
             with self._sending:
                 self._channel.sendall(encode(frame))
         except OSError as error:
-            raise self._make_lost() from error
+            self._mark_lost(_reason(error))
+            raise self._make_lost(_reason(error)) from error
 
     def receive(self, request: int, timeout: float | None) -> Iterator[Frame]:
-        """The frames of one request as they come; ends never by itself.  `timeout` in seconds for all of
-        them.
+        """The frames of one request as they come, until one that says it is over; `timeout` in seconds for
+        all.
         """
-        import time
-
         frames = self._queues[request]
         deadline = None if timeout is None else time.monotonic() + timeout
         while True:
@@ -221,8 +233,14 @@ class BoardConnection:
             except queue.Empty:
                 raise TimeoutError(f"no answer from the board within {timeout} s") from None
             if isinstance(frame, _Lost):
-                raise self._make_lost()
+                frames.put(frame)  # for whoever asks again
+                raise self._make_lost(frame.reason)
+            over = frame.kind in _LAST_OF_A_REQUEST
+            if over:
+                del self._queues[request]
             yield frame
+            if over:
+                return
 
     def _file_content(self, request: int, what: str) -> bytes:
         parts = []
@@ -236,23 +254,45 @@ class BoardConnection:
 
     def _new_request(self) -> int:
         with self._requests:
-            request = self._next_request
-            self._next_request += 1
-            self._queues[request] = queue.SimpleQueue()
-            if self._lost:
-                raise self._make_lost()
-            return request
+            if self._lost is None:
+                request = self._next_request
+                self._next_request += 1
+                self._queues[request] = queue.SimpleQueue()
+                return request
+            reason = self._lost
+        raise self._make_lost(reason)
+
+    def _ping(self) -> None:
+        # A board that is alive answers; so one that says nothing for _SILENCE seconds is not.
+        while not self._closing.wait(_SILENCE / 8):
+            try:
+                with self._sending:
+                    self._channel.sendall(encode(Frame(Kind.PING, 0)))
+            except OSError as error:
+                self._mark_lost(_reason(error))
+                return
 
     def _read(self) -> None:
         decoder = FrameDecoder()
+        reason = "the emulator has ended"
         try:
             while data := self._channel.recv(CHUNK):
                 for frame in decoder.feed(data):
-                    if frames := self._queues.get(frame.request):
+                    if frame.kind is not Kind.PONG and (frames := self._queues.get(frame.request)):
                         frames.put(frame)
-        except (OSError, ProtocolError):
-            pass  # as good as the end of the channel, which is what follows
+        except (OSError, ProtocolError) as error:
+            reason = _reason(error)
+        self._mark_lost(reason)
+
+    def _mark_lost(self, reason: str) -> None:
         with self._requests:
-            self._lost = True
-            for frames in self._queues.values():
-                frames.put(_Lost())
+            if self._lost is None:
+                self._lost = reason
+                for frames in self._queues.values():
+                    frames.put(_Lost(reason))
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, TimeoutError):
+        return f"it has not answered for {_SILENCE:.0f} s"
+    return f"its channel failed: {error}"

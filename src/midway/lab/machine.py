@@ -21,9 +21,8 @@ class Machine:
     def __init__(self, process: "subprocess.Popen[bytes]", show_console: bool) -> None:
         self._process = process
         self._text = bytearray()
-        self._reader = threading.Thread(
-            target=self._read_console, args=(show_console,), name="lab-console", daemon=True
-        )
+        self._show = show_console
+        self._reader = threading.Thread(target=self._read_console, name="lab-console", daemon=True)
         self._reader.start()
 
     @property
@@ -46,16 +45,20 @@ class Machine:
         self._process.kill()
         self.wait()
 
-    def _read_console(self, show: bool) -> None:
+    def add_console(self, data: bytes) -> None:
+        """Add what the board said elsewhere to the console's text."""
+        self._text += data
+        if self._show:
+            with contextlib.suppress(OSError, ValueError):  # the terminal is gone: nobody is there to read
+                sys.stderr.write(data.decode(errors="replace"))
+                sys.stderr.flush()
+
+    def _read_console(self) -> None:
         stream: IO[bytes] | None = self._process.stdout
         assert stream is not None  # noqa: S101
         with stream:
             while data := stream.read1(4096):  # type: ignore[attr-defined]
-                self._text += data
-                if show:
-                    with contextlib.suppress(OSError, ValueError):
-                        sys.stderr.write(data.decode(errors="replace"))
-                        sys.stderr.flush()
+                self.add_console(data)
 
 
 @contextmanager

@@ -15,6 +15,7 @@ __all__ = ["PREFIX", "build_payload"]
 
 PREFIX = "/opt/midway"  # where it is on the board
 _PACKAGE = Path(__file__).resolve().parents[1]
+_SERVER = ("lab/frames.py", "lab/onboard/server.py")
 _COMMAND = f"""#!/bin/sh
 PYTHONPATH={PREFIX}/python exec python3 -c 'import sys; from midway.cli import main; sys.exit(main())' "$@"
 """
@@ -28,13 +29,16 @@ def build_payload(files: Mapping[str, bytes | Path]) -> bytes:
     archive = CpioArchive()
     archive.file(f"{PREFIX}/bin/midway", _COMMAND.encode(), 0o755)
     archive.file(f"{PREFIX}/init", (_PACKAGE / "lab/onboard/board-init.sh").read_bytes(), 0o755)
-    with tempfile.TemporaryDirectory(prefix="midway-") as scratch:
-        for path in sorted(_PACKAGE.rglob("*")):
-            name = f"{PREFIX}/python/midway/{path.relative_to(_PACKAGE)}"
-            if path.suffix == ".py":
-                archive.file(name, path.read_bytes())
-                compiled = _compiled(path, name, Path(scratch) / "module.pyc")
-                archive.file(importlib.util.cache_from_source(name), compiled)
+    with tempfile.TemporaryDirectory(prefix="midway-") as directory:
+        scratch = Path(directory) / "module.pyc"
+        for path in sorted(_PACKAGE.rglob("*.py")):
+            _add_module(archive, path, f"{PREFIX}/python/midway/{path.relative_to(_PACKAGE)}", scratch)
+        # The server must start quickly and whatever state the rest of Midway is in: it gets a tree of its
+        # own.
+        for name in _SERVER:
+            _add_module(archive, _PACKAGE / name, f"{PREFIX}/channel/midway/{name}", scratch)
+        for package in ("midway", "midway/lab", "midway/lab/onboard"):
+            archive.file(f"{PREFIX}/channel/{package}/__init__.py", b"")
     for relative, content in files.items():
         if isinstance(content, Path):
             archive.file(f"{PREFIX}/{relative}", content.read_bytes(), content.stat().st_mode & 0o777)
@@ -43,12 +47,11 @@ def build_payload(files: Mapping[str, bytes | Path]) -> bytes:
     return archive.as_bytes()
 
 
-def _compiled(source: Path, name: str, scratch: Path) -> bytes:
-    # A file that does not compile is shipped as it is: only what imports it should fail, with Python's own
-    # message.
+def _add_module(archive: CpioArchive, source: Path, name: str, scratch: Path) -> None:
+    archive.file(name, source.read_bytes())
     mode = py_compile.PycInvalidationMode.UNCHECKED_HASH
     try:
         py_compile.compile(str(source), str(scratch), name, doraise=True, invalidation_mode=mode)
     except py_compile.PyCompileError:
-        return b""
-    return scratch.read_bytes()
+        return  # what imports it will say so in Python's own words
+    archive.file(importlib.util.cache_from_source(name), scratch.read_bytes())

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """A booted board: QEMU, its console, its spare UART, and the connection to it, in one context."""
 
+import contextlib
 import socket
+import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -11,33 +13,43 @@ from midway.errors import BoardLostError
 from midway.lab.boards import Board
 from midway.lab.cache import Cache
 from midway.lab.connection import BoardConnection
-from midway.lab.frames import CHANNEL_NAME
+from midway.lab.driver import driver_module
+from midway.lab.emulator import INITRAMFS, emulator_arguments
 from midway.lab.initramfs import build_initramfs
 from midway.lab.machine import Machine, start_machine
 from midway.lab.payload import build_payload
 from midway.lab.progress import step
 from midway.lab.root import Root, root_recipe
+from midway.lab.uart import SpareUart
 
 __all__ = ["RunningBoard", "start_board"]
 
-_BOOT_TIMEOUT = 180.0  # seconds; a loaded machine needs about 20
 _LAST_LINES = 12
+_END_OF_CONSOLE = 5.0  # seconds that a dying QEMU gets to say its last
+_DRIVER = "drivers/vfio-forward.ko"  # below /opt/midway on the board
 
 
 class RunningBoard(BoardConnection):
     """A board that answers: run commands and move files with the methods of its connection.
 
-    `uart` is the other end of the board's spare UART: what is sent there the board receives, and the other
-    way round.
+    `uart` is the other end of the board's spare UART.  `images` is where the spare disks and the card are, as
+    files of this machine.
     """
 
     def __init__(
-        self, board: Board, root: Root, machine: Machine, channel: socket.socket, uart: socket.socket
+        self,
+        board: Board,
+        root: Root,
+        machine: Machine,
+        channel: socket.socket,
+        uart: SpareUart,
+        images: Path,
     ) -> None:
         self.board = board
         self.root = root
         self.machine = machine
         self.uart = uart
+        self.images = images
         super().__init__(channel, self._lost_error)
 
     @property
@@ -45,11 +57,18 @@ class RunningBoard(BoardConnection):
         """Everything the board's console has said so far."""
         return self.machine.console
 
-    def _lost_error(self) -> BoardLostError:
+    def kill(self) -> None:
+        """End the emulator at once, as a power failure would; the board is then lost."""
+        self.machine.kill()
+
+    def _lost_error(self, reason: str) -> BoardLostError:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self.machine.wait(_END_OF_CONSOLE)
         lines = [line for line in self.console.splitlines() if line.strip()][-_LAST_LINES:]
         said = "".join(f"\n    {line}" for line in lines) or " nothing"
         return BoardLostError(
-            f"the board {self.board.name} is lost", answer=f"its console's last lines:{said}"
+            f"the board {self.board.name} is lost",
+            answer=f"{reason}; its console's last lines:{said}",
         )
 
 
@@ -61,55 +80,46 @@ def start_board(
     files: Mapping[str, bytes | Path] | None = None,
     debug: bool = False,
 ) -> Iterator[RunningBoard]:
-    """Boot `board` with this checkout's Midway on it; at the end of the block it is gone, with all that was
-    written.
+    """Boot `board` with this checkout's Midway and driver on it; at the end of the block it is gone, with all
+    that was written.
 
     `files` are shipped below /opt/midway (see build_payload); `debug` shows the console on standard error.
     Raises BoardLostError when the board does not come up, LabError when it cannot be prepared.
     """
     with ExitStack() as stack:
-        root = Root(stack.enter_context((cache or Cache()).use(root_recipe())))
+        cache = cache or Cache()
+        root = Root(stack.enter_context(cache.use(root_recipe())))
+        shipped = dict(files or {})
+        if module := driver_module(cache, root, stack):
+            shipped |= {_DRIVER: module, "modules": _modules_to_load(board).encode()}
         scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="midway-")))
         init = (Path(__file__).parent / "onboard/initramfs-init.sh").read_text()
         initramfs = build_initramfs(root.tree, root.kernel_release, board.modules, init, {})
-        (scratch / "initramfs").write_bytes(initramfs + build_payload(files or {}))
-        (channel, their_channel), (uart, their_uart) = socket.socketpair(), socket.socketpair()
-        for end in (channel, their_channel, uart, their_uart):
-            stack.enter_context(end)
-        descriptors = (their_channel.fileno(), their_uart.fileno())
-        arguments = _arguments(board, root, scratch / "initramfs", *descriptors, quiet=not debug)
+        (scratch / INITRAMFS).write_bytes(initramfs + build_payload(shipped))
         with step(f"booting the board {board.name}"):
-            machine = stack.enter_context(start_machine(arguments, descriptors, show_console=debug))
-            their_channel.close()  # so that the channel ends when QEMU does
-            their_uart.close()
-            running = RunningBoard(board, root, machine, channel, uart)
-            running.wait_until_ready(_BOOT_TIMEOUT)
+            running = _boot(stack, board, root, scratch, debug=debug)
         yield running
 
 
-def _arguments(
-    board: Board, root: Root, initramfs: Path, channel: int, uart: int, *, quiet: bool
-) -> list[str]:
-    # A kernel that panics or oopses reboots, which ends QEMU: that is how a board's death is seen at once.
-    kernel_arguments = [*board.arguments, "panic=-1", "oops=panic", "quiet" if quiet else "loglevel=7"]
-    return [
-        *board.machine,
-        *("-m", f"{board.memory}M", "-accel", "tcg,thread=multi"),
-        *("-nodefaults", "-no-user-config", "-display", "none", "-monitor", "none", "-no-reboot"),
-        *(
-            "-kernel",
-            str(root.kernel_image),
-            "-initrd",
-            str(initramfs),
-            "-append",
-            " ".join(kernel_arguments),
-        ),
-        *("-chardev", "stdio,id=console,signal=off", "-chardev", f"socket,id=uart,fd={uart}"),
-        *board.console,
-        *("-chardev", f"socket,id=channel,fd={channel}", "-device", f"virtio-serial-{board.virtio}"),
-        *("-device", f"virtserialport,chardev=channel,name={CHANNEL_NAME}"),
-        *("-drive", f"if=none,id=root,format=raw,readonly=on,file={root.image}"),
-        *("-device", f"virtio-blk-{board.virtio},drive=root,serial=midway-root"),
-        *("-device", f"virtio-rng-{board.virtio}"),  # else what needs randomness waits for a second
-        *board.network,
-    ]
+def _boot(stack: ExitStack, board: Board, root: Root, scratch: Path, *, debug: bool) -> RunningBoard:
+    (channel, their_channel), (uart, their_uart) = socket.socketpair(), socket.socketpair()
+    for end in (channel, their_channel, uart, their_uart):
+        stack.enter_context(end)
+    descriptors = (their_channel.fileno(), their_uart.fileno())
+    arguments = emulator_arguments(
+        board, root, scratch, channel=descriptors[0], uart=descriptors[1], quiet=not debug
+    )
+    machine = stack.enter_context(start_machine(arguments, descriptors, show_console=debug))
+    their_channel.close()  # so that the channel ends when QEMU does
+    their_uart.close()
+    spare_uart = stack.enter_context(SpareUart(uart, machine.add_console))
+    running = stack.enter_context(RunningBoard(board, root, machine, channel, spare_uart, scratch))
+    running.wait_until_ready()
+    spare_uart.take_over()
+    return running
+
+
+def _modules_to_load(board: Board) -> str:
+    """Lines of a module's name or file and its options, which the board's init loads."""
+    container = " ".join(("vfio_iommu_type1", *board.vfio_options))
+    return f"vfio\nvfio_virqfd\n{container}\n/opt/midway/{_DRIVER} direct_dma=1\n"

@@ -13,9 +13,24 @@ mkdir -p /run/lock /dev/hugepages
 mount -t hugetlbfs hugetlbfs /dev/hugepages
 echo board > /proc/sys/kernel/hostname
 ip link set lo up
-# The board's own network is the first NIC of the emulator; its address there is always the same.
-ip link set eth0 up && ip address add 10.0.2.15/24 dev eth0 && ip route add default via 10.0.2.2
+# The board's own NIC is the one with this address; what it is called depends on the order of probing.
+for nic in /sys/class/net/*; do
+    if [ "$(cat "$nic/address")" = 52:54:00:12:34:56 ]; then
+        nic=${nic##*/}
+        ip link set "$nic" up && ip address add 10.0.2.15/24 dev "$nic" && ip route add default via 10.0.2.2
+    fi
+done
+# Modules to load, one a line with its options: a name, or the file of one that this run brought.
+if [ -f /opt/midway/modules ]; then
+    while read -r module options; do
+        # shellcheck disable=SC2086
+        case $module in
+            /*) insmod "$module" $options ;;
+            *) modprobe "$module" $options ;;
+        esac || echo "midway: cannot load $module"
+    done < /opt/midway/modules
+fi
 cd /root || cd /
-python3 -S -m midway.lab.onboard.server
+PYTHONPATH=/opt/midway/channel python3 -S -m midway.lab.onboard.server
 echo "midway: the server of the result channel ended with status $?"
 busybox poweroff -f

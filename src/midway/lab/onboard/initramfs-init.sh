@@ -8,6 +8,8 @@ $bb mount -t proc proc /proc
 $bb mount -t sysfs sysfs /sys
 $bb mount -t devtmpfs devtmpfs /dev
 while read -r module; do $bb insmod "$module"; done < /modules.list
+# Where the console is a virtio one the kernel could not open it for us before.
+exec < /dev/console > /dev/console 2>&1
 
 root=
 for disk in /sys/block/vd*; do

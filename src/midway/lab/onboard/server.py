@@ -28,10 +28,15 @@ Send = Callable[[Frame], None]
 
 
 def _channel_device() -> Path:
-    for port in Path("/sys/class/virtio-ports").iterdir():
-        if (port / "name").read_text().strip() == CHANNEL_NAME:
-            return Path("/dev") / port.name
+    for name in Path("/sys/class/virtio-ports").glob("*/name"):  # a console's port has none
+        if name.read_text().strip() == CHANNEL_NAME:
+            return Path("/dev") / name.parent.name
     raise SystemExit(f"this board has no virtio-serial port called {CHANNEL_NAME}")
+
+
+def _environment() -> dict[str, str]:
+    """What commands start with: this process's, except that they see the whole of Midway."""
+    return os.environ | {"PYTHONPATH": "/opt/midway/python"}
 
 
 def _set_size(terminal: int, rows: int, columns: int) -> None:
@@ -68,7 +73,7 @@ class _Command:
     def _start_on_pipes(self, argv: list[str], environment: dict[str, str], cwd: str) -> None:
         self._process = subprocess.Popen(
             argv,
-            env=os.environ | environment,
+            env=_environment() | environment,
             cwd=cwd,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -93,7 +98,7 @@ class _Command:
             _set_size(terminal, *size)
             self._process = subprocess.Popen(
                 ["setsid", "--ctty", "--wait", *argv],
-                env=os.environ | environment,
+                env=_environment() | environment,
                 cwd=cwd,
                 stdin=terminal,
                 stdout=terminal,
