@@ -3,7 +3,8 @@
 
 A guest is Debian's own kernel and an initramfs of busybox, the modules its devices need, and a shell script:
 the task.  The task reports through ``say NAME VALUE`` and has ``mark N``, ``interrupts PATTERN`` and
-``registers NODE`` at hand (see onboard/guest-init.sh).  The guest's console is Midway's own trapped UART, which drops nothing.
+``registers NODE`` at hand (see onboard/guest-init.sh).  The guest's console is Midway's own trapped UART,
+which drops nothing.
 """
 
 import re
