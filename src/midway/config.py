@@ -35,12 +35,28 @@ class Backing(StrEnum):
     HUGETLB = "hugetlb"
 
 
+class ProviderPolicy(StrEnum):
+    """What becomes of a property that points from a device's node to a provider outside it."""
+
+    FIXED = "fixed"  # a stand-in with the provider's present rate or voltage takes its place
+    HELD = "held"  # the host keeps the provider on while the device is passed; the guest knows nothing of it
+    HOST = "host"  # the host has done, or does, what it asks for; nothing is lost
+    DROPPED = "dropped"  # the guest goes without
+    REFUSED = "refused"  # the device cannot be passed
+
+
 class DeviceConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One passed-through device: `name` as in /sys/bus/platform/devices; `irq` None is the best offered."""
+    """One passed-through device: `name` as in /sys/bus/platform/devices; `irq` None is the best offered.
+
+    `clocks` gives rates in Hz by clock name (or index, "0"), in place of those the host would report.
+    `policies` overrides what becomes of single properties of the node: `{"dmas": "dropped"}`.
+    """
 
     name: Annotated[str, msgspec.Meta(min_length=1, max_length=255, pattern=r"^[^/\x00-\x20]+$")]
     irq: InterruptMode | None = None
     address: AddressPolicy = AddressPolicy.AUTO
+    clocks: dict[str, Annotated[int, msgspec.Meta(ge=1, le=0xFFFFFFFF)]] = {}
+    policies: dict[str, ProviderPolicy] = {}
 
 
 class MachineConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -26,7 +26,7 @@ class Window:
 
 @dataclass(frozen=True, slots=True)
 class GicPlan:
-    """`version` 2: `second` is the CPU interface; 3: the redistributors.  `spis` is how many SPIs there are."""
+    """`second` is GICv2's CPU interface or GICv3's redistributors; `spis` is how many SPIs there are."""
 
     version: int
     distributor: Window
@@ -46,7 +46,7 @@ class UartPlan:
 class MachinePlan:
     """A whole VM before anything touches the kernel.
 
-    `panic` is a pvpanic-mmio register; `marks` a register whose every write records all counters (see vm.marks).
+    `panic` is a pvpanic-mmio register; every write to the `marks` register records all counters (vm.marks).
     `kernel_address`, `initrd_address`, `tree_address` are guest physical; `tree` is the flattened guest tree.
     """
 

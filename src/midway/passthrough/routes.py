@@ -4,7 +4,7 @@
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from midway.config import InterruptMode
+from midway.config import InterruptMode, ProviderPolicy
 from midway.devicetree.node import Node
 from midway.findings import Finding
 from midway.host.device import HostDevice, Line, Region
@@ -42,11 +42,27 @@ class LineRoute:
 
 
 @dataclass(frozen=True, slots=True)
+class Decision:
+    """What became of one property that points to other nodes.
+
+    `node` is the path of the node it is in, `targets` the paths it points to on the host, `policy` None where
+    the targets go to the guest as well, `outcome` a phrase for people.
+    """
+
+    node: str
+    property: str
+    targets: tuple[str, ...]
+    policy: ProviderPolicy | None
+    outcome: str
+
+
+@dataclass(frozen=True, slots=True)
 class DevicePlan:
     """Everything that is done for one device; `node` hangs below the guest's platform bus.
 
     A line that duplicates another has no route of its own: the node names the other's SPI twice.
-    `providers` are nodes the device's node points to (fixed clocks ...), siblings of it in the guest's tree.
+    `providers` are nodes the device's node points to (fixed clocks ...), children of the guest tree's root.
+    `aliases` are the device's names in the host's /aliases without their numbers ("ethernet").
     """
 
     device: HostDevice
@@ -56,3 +72,5 @@ class DevicePlan:
     node: Node
     providers: tuple[Node, ...] = ()
     findings: tuple[Finding, ...] = field(default=())
+    decisions: tuple[Decision, ...] = field(default=())
+    aliases: tuple[str, ...] = field(default=())

@@ -1,0 +1,214 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The guest's whole device tree: this file reads from top to bottom as the tree it makes.
+
+Formats are those of the devicetree specification v0.4 and of Linux' bindings.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from midway.board.plan import Bank, GicPlan, UartPlan, Window
+from midway.devicetree.gic import flags_of
+from midway.devicetree.node import Node, cells, cells64, strings
+from midway.host.device import Trigger
+from midway.passthrough.node_interrupts import GIC, interrupt_cells
+from midway.passthrough.phandles import GuestPhandles
+from midway.passthrough.routes import DevicePlan
+
+__all__ = ["UART_CLOCK", "Board", "Chosen", "Seeds", "guest_tree"]
+
+UART_CLOCK = 1_843_200  # Hz; a PC's, of which 115200 baud is a sixteenth
+_BAUD = 115_200
+_PPI = 1
+_TIMER_PPIS = (13, 14, 11, 10)  # secure, non-secure, virtual, hypervisor: as KVM wires them
+_BUS = "platform"
+
+
+@dataclass(frozen=True, slots=True)
+class Seeds:
+    """Random bytes for the guest's kernel: `rng` for its generator, `kaslr` (8 bytes) for its own place."""
+
+    rng: bytes
+    kaslr: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """What the guest's kernel is started with; `initrd` is None without one."""
+
+    command_line: str
+    initrd: Window | None
+    seeds: Seeds | None
+
+
+@dataclass(frozen=True, slots=True)
+class Board:
+    """The board's own hardware."""
+
+    banks: Sequence[Bank]
+    cpus: int
+    gic: GicPlan
+    uart: UartPlan
+    panic: Window
+    marks: Window
+
+
+def guest_tree(board: Board, chosen: Chosen, devices: Sequence[DevicePlan], phandles: GuestPhandles) -> Node:
+    """The root; `devices` hang below its platform bus, and what they point to below the root."""
+    return Node(
+        "",
+        {
+            "compatible": strings("midway,board"),
+            "model": strings("Midway"),
+            "#address-cells": cells(2),
+            "#size-cells": cells(2),
+            "interrupt-parent": cells(phandles.of(GIC)),
+        },
+        [
+            _chosen(board, chosen),
+            _aliases(board, devices),
+            *(_memory(bank) for bank in board.banks),
+            _cpus(board.cpus),
+            _psci(),
+            _timer(board),
+            _interrupt_controller(board.gic, phandles),
+            _uart(board.uart),
+            _panic(board.panic),
+            _marks(board.marks),
+            *(provider for device in devices for provider in device.providers),
+            *([_platform_bus(devices)] if devices else []),
+        ],
+    )
+
+
+def _chosen(board: Board, chosen: Chosen) -> Node:
+    node = Node("chosen", {"stdout-path": strings(f"{_uart_path(board.uart)}:{_BAUD}n8")})
+    if chosen.command_line:
+        node.properties["bootargs"] = strings(chosen.command_line)
+    if chosen.initrd is not None:
+        node.properties["linux,initrd-start"] = cells64(chosen.initrd.address)
+        node.properties["linux,initrd-end"] = cells64(chosen.initrd.address + chosen.initrd.size)
+    if chosen.seeds is not None:
+        node.properties["rng-seed"] = chosen.seeds.rng
+        node.properties["kaslr-seed"] = chosen.seeds.kaslr
+    return node
+
+
+def _aliases(board: Board, devices: Sequence[DevicePlan]) -> Node:
+    """serial0 is the board's own; devices keep their kind of name, and are counted anew."""
+    node = Node("aliases", {"serial0": strings(_uart_path(board.uart))})
+    count = Counter({"serial": 1})
+    for device in devices:
+        for kind in device.aliases:
+            node.properties[f"{kind}{count[kind]}"] = strings(f"/{_BUS}/{device.node.name}")
+            count[kind] += 1
+    return node
+
+
+def _memory(bank: Bank) -> Node:
+    return Node(
+        f"memory@{bank.address:x}",
+        {"device_type": strings("memory"), "reg": cells64(bank.address, bank.size)},
+    )
+
+
+def _cpus(count: int) -> Node:
+    return Node(
+        "cpus",
+        {"#address-cells": cells(1), "#size-cells": cells(0)},
+        [
+            Node(
+                f"cpu@{number:x}",
+                {
+                    "device_type": strings("cpu"),
+                    "compatible": strings("arm,armv8"),
+                    "reg": cells(number),  # MPIDR_EL1's affinity, as KVM numbers the first 16
+                    "enable-method": strings("psci"),
+                },
+            )
+            for number in range(count)
+        ],
+    )
+
+
+def _psci() -> Node:
+    return Node("psci", {"compatible": strings("arm,psci-1.0", "arm,psci-0.2"), "method": strings("hvc")})
+
+
+def _timer(board: Board) -> Node:
+    flags = flags_of(Trigger.LEVEL_HIGH)
+    if board.gic.version == 2:
+        flags |= ((1 << board.cpus) - 1) << 8  # the CPUs it goes to, which GICv2's binding wants
+    return Node(
+        "timer",
+        {
+            "compatible": strings("arm,armv8-timer"),
+            "interrupts": b"".join(cells(_PPI, ppi, flags) for ppi in _TIMER_PPIS),
+            "always-on": b"",
+        },
+    )
+
+
+def _interrupt_controller(gic: GicPlan, phandles: GuestPhandles) -> Node:
+    return Node(
+        f"interrupt-controller@{gic.distributor.address:x}",
+        {
+            "compatible": strings("arm,gic-v3" if gic.version == 3 else "arm,cortex-a15-gic"),
+            "interrupt-controller": b"",
+            "#interrupt-cells": cells(3),
+            "#address-cells": cells(0),
+            "reg": cells64(
+                gic.distributor.address, gic.distributor.size, gic.second.address, gic.second.size
+            ),
+            "phandle": cells(phandles.of(GIC)),
+        },
+    )
+
+
+def _uart_path(uart: UartPlan) -> str:
+    return f"/serial@{uart.window.address:x}"
+
+
+def _uart(uart: UartPlan) -> Node:
+    return Node(
+        _uart_path(uart)[1:],
+        {
+            "compatible": strings("ns16550a"),
+            "reg": cells64(uart.window.address, uart.window.size),
+            "reg-shift": cells(0),
+            "reg-io-width": cells(1),
+            "interrupts": interrupt_cells(uart.spi, Trigger.LEVEL_HIGH),
+            "clock-frequency": cells(UART_CLOCK),
+            "current-speed": cells(_BAUD),
+        },
+    )
+
+
+def _panic(window: Window) -> Node:
+    return Node(
+        f"pvpanic@{window.address:x}",
+        {"compatible": strings("qemu,pvpanic-mmio"), "reg": cells64(window.address, window.size)},
+    )
+
+
+def _marks(window: Window) -> Node:
+    return Node(
+        f"marks@{window.address:x}",
+        {"compatible": strings("midway,marks"), "reg": cells64(window.address, window.size)},
+    )
+
+
+def _platform_bus(devices: Sequence[DevicePlan]) -> Node:
+    """Its addresses are guest physical, for registers and, stated for direct DMA, for memory too."""
+    return Node(
+        _BUS,
+        {
+            "compatible": strings("simple-bus"),
+            "#address-cells": cells(2),
+            "#size-cells": cells(2),
+            "ranges": b"",
+            "dma-ranges": b"",
+        },
+        [device.node for device in devices],
+    )

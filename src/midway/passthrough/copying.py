@@ -1,0 +1,32 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the copying of one device's nodes works with."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from midway.devicetree.index import Tree
+from midway.findings import Finding, Severity
+from midway.host.device import HostDevice
+from midway.passthrough.phandles import GuestPhandles
+from midway.passthrough.providers import Providers
+from midway.passthrough.routes import MmioRoute
+
+__all__ = ["Copying"]
+
+
+@dataclass(frozen=True, slots=True)
+class Copying:
+    """`paths` are the nodes to copy, parents first; `spis` the guest's by line, None when a line has none."""
+
+    device: HostDevice
+    tree: Tree
+    mmio: Sequence[MmioRoute]
+    spis: Sequence[int] | None
+    phandles: GuestPhandles
+    providers: Providers
+    paths: Sequence[str]
+    findings: list[Finding] = field(default_factory=list)
+
+    def find(self, code: str, severity: Severity, cause: str, remedy: str = "") -> None:
+        """Note a finding about the device."""
+        self.findings.append(Finding(code, severity, self.device.name, cause, remedy))

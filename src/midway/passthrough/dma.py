@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The DMA route: through the host's IOMMU, or directly with guest physical = host physical addresses."""
+
+from collections.abc import Iterator, Sequence
+
+from midway.board.plan import Bank
+from midway.devicetree.addresses import Span, dma_spans
+from midway.devicetree.index import Tree
+from midway.devicetree.references import parse_references
+from midway.errors import TreeError
+from midway.findings import Finding, Severity
+from midway.host.device import HostDevice
+from midway.passthrough.routes import DmaKind, DmaRoute
+
+__all__ = ["dma_findings", "is_coherent", "plan_dma"]
+
+
+def plan_dma(device: HostDevice) -> DmaRoute:
+    """Through the IOMMU when the host has the device in a group."""
+    if device.iommu_group is None:
+        return DmaRoute(DmaKind.DIRECT)
+    return DmaRoute(DmaKind.IOMMU, device.iommu_group)
+
+
+def is_coherent(tree: Tree, path: str) -> bool:
+    """Whether the device's DMA is coherent: the nearest node upwards that says decides, as in Linux."""
+    for at in (path, *tree.upwards(path)):
+        properties = tree[at].properties
+        if "dma-coherent" in properties:
+            return True
+        if "dma-noncoherent" in properties:
+            return False
+    return False
+
+
+def dma_findings(
+    device: HostDevice, neighbours: Sequence[HostDevice], tree: Tree, banks: Sequence[Bank]
+) -> Iterator[Finding]:
+    """What is to be said of the device's DMA; `banks` is the guest's RAM."""
+    if device.iommu_group is not None:
+        others = [
+            other.name
+            for other in neighbours
+            if other.iommu_group == device.iommu_group and other.name != device.name
+        ]
+        if others:
+            yield Finding(
+                "group-shared",
+                Severity.WARNING,
+                device.name,
+                f"{', '.join(others)} shares its IOMMU group {device.iommu_group}",
+                "VFIO opens a group when none of its devices is left with a host driver: claim them too",
+            )
+        return
+    yield _no_iommu(device, tree)
+    try:
+        reach = dma_spans(tree, device.node_path)
+    except TreeError as error:
+        yield Finding("dma-window", Severity.REFUSAL, device.name, f"its DMA window is malformed: {error}")
+        return
+    if reach is None:
+        return
+    if any(span.child != span.parent for span in reach):
+        yield Finding(
+            "dma-window",
+            Severity.REFUSAL,
+            device.name,
+            "its bus shifts DMA addresses (dma-ranges), and direct DMA needs them unchanged",
+            "none without an IOMMU",
+        )
+    elif not all(_covers(reach, bank) for bank in banks):
+        yield Finding(
+            "dma-window",
+            Severity.REFUSAL,
+            device.name,
+            "its DMA does not reach all of the guest's RAM (dma-ranges of its bus)",
+            "give the VM less memory, or huge pages at addresses that the device reaches",
+        )
+
+
+def _covers(reach: Sequence[Span], bank: Bank) -> bool:
+    at = bank.address
+    for span in sorted(reach, key=lambda span: span.parent):
+        if span.parent <= at:
+            at = max(at, span.parent + span.size)
+    return at >= bank.address + bank.size
+
+
+def _no_iommu(device: HostDevice, tree: Tree) -> Finding:
+    cause = (
+        "it is in no IOMMU group, so its DMA is direct: the guest's RAM must lie at its host physical address"
+    )
+    remedy = "load vfio-forward with direct_dma=1 and reserve huge pages"
+    try:
+        stated = parse_references(tree, device.node_path, "iommus", "#iommu-cells")
+    except TreeError:
+        stated = ()
+    if any(entry.target for entry in stated):
+        target = next(entry.target for entry in stated if entry.target)
+        remedy = f"its tree names the IOMMU {target}: enable that one's driver; or {remedy}"
+    return Finding("no-iommu", Severity.WARNING, device.name, cause, remedy)

@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The description route: the host's node, copied for the guest's platform bus.
+
+The copy hangs below a bus with two cells for addresses and two for sizes, whose addresses are guest physical.
+"""
+
+from collections.abc import Mapping, Sequence
+
+from midway.devicetree.addresses import Span, address_cells, size_cells, spans
+from midway.devicetree.index import parent_path
+from midway.devicetree.names import base_name
+from midway.devicetree.node import Node, cells, cells64
+from midway.errors import TreeError
+from midway.findings import Severity
+from midway.passthrough.copying import Copying
+from midway.passthrough.dma import is_coherent
+from midway.passthrough.node_interrupts import interrupt_cells, interrupt_changes, kept_interrupt_parent
+
+__all__ = ["copy_device"]
+
+_LEFT_OUT = frozenset({"phandle", "linux,phandle", "status", "name"})
+
+
+def copy_device(work: Copying) -> dict[str, Node]:
+    """The device's node with the children that go with it, each by its path on the host, the device's first.
+
+    Its name keeps the host's, with the guest's address.
+    """
+    top = work.device.node_path
+    copies: dict[str, Node] = {}
+    for path in work.paths:
+        changes = work.providers.rewrite(path)
+        changes.update(_top_changes(work) if path == top else interrupt_changes(work, path))
+        copies[path] = Node(path.rpartition("/")[2], _applied(work.tree[path].properties, changes))
+        if path != top:
+            copies[parent_path(path)].children.append(copies[path])
+    _state_cells(work, copies[top])
+    if work.mmio:
+        copies[top].name = f"{base_name(copies[top].name)}@{work.mmio[0].guest_address:x}"
+    return copies
+
+
+def _applied(properties: Mapping[str, bytes], changes: Mapping[str, bytes | None]) -> dict[str, bytes]:
+    """The properties in their order, changed ones in place, new ones at the end."""
+    merged = {name: changes.get(name, value) for name, value in properties.items() if name not in _LEFT_OUT}
+    merged.update((name, value) for name, value in changes.items() if name not in merged)
+    return {name: value for name, value in merged.items() if value is not None}
+
+
+def _top_changes(work: Copying) -> dict[str, bytes | None]:
+    top, tree = work.device.node_path, work.tree
+    changes: dict[str, bytes | None] = {
+        "reg": b"".join(cells64(route.guest_address, route.region.size) for route in work.mmio),
+        "interrupt-parent": kept_interrupt_parent(work, top),
+        "interrupts-extended": None,
+        "interrupts": None,
+    }
+    if work.device.lines and work.spis is not None:
+        changes["interrupts"] = b"".join(
+            interrupt_cells(spi, line.trigger) for spi, line in zip(work.spis, work.device.lines, strict=True)
+        )
+    if is_coherent(tree, top):
+        changes["dma-coherent"] = b""
+    try:
+        windows = spans(tree, top)
+        reach = spans(tree, top, "dma-ranges")
+    except TreeError as error:
+        work.find("malformed-ranges", Severity.REFUSAL, str(error))
+        return changes
+    if windows is not None:
+        changes["ranges"] = _encoded(work, _windows(work, windows)) or None
+    if reach:
+        changes["dma-ranges"] = _encoded(work, reach)
+    return changes
+
+
+def _windows(work: Copying, windows: Sequence[Span]) -> list[Span]:
+    """What the device's bus passes on, where the guest finds it: only what lies in its own regions."""
+    found = []
+    for route in work.mmio:
+        start, end = route.region.address, route.region.address + route.region.size
+        for window in windows or (Span(start, start, end - start),):
+            low, high = max(start, window.parent), min(end, window.parent + window.size)
+            if low < high:
+                child = low - window.parent + window.child
+                found.append(Span(child, low - start + route.guest_address, high - low))
+    return found
+
+
+def _encoded(work: Copying, entries: Sequence[Span]) -> bytes:
+    """Entries of `ranges` for a bus above that has two cells for addresses."""
+    wide = address_cells(work.tree, work.device.node_path)
+    long = size_cells(work.tree, work.device.node_path)
+    return b"".join(
+        entry.child.to_bytes(4 * wide, "big") + cells64(entry.parent) + entry.size.to_bytes(4 * long, "big")
+        for entry in entries
+    )
+
+
+def _state_cells(work: Copying, copy: Node) -> None:
+    """Cells that the host's node inherits are stated: the guest's bus has others.  Useless ones go."""
+    used = "ranges" in copy.properties or any("reg" in child.properties for child in copy.children)
+    original = work.tree[work.device.node_path]
+    was_used = "ranges" in original.properties or any(
+        "reg" in child.properties for child in original.children
+    )
+    for name, count in (("#address-cells", address_cells), ("#size-cells", size_cells)):
+        if used:
+            copy.properties.setdefault(name, cells(count(work.tree, work.device.node_path)))
+        elif was_used:
+            copy.properties.pop(name, None)

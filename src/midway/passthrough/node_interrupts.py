@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The description route's interrupts: a device's lines, and those of its children."""
+
+from collections.abc import Sequence
+
+from midway.devicetree.gic import flags_of
+from midway.devicetree.interrupts import interrupt_wires
+from midway.devicetree.nexus import Wire, through_nexus
+from midway.devicetree.node import cells
+from midway.devicetree.values import number
+from midway.errors import TreeError
+from midway.findings import Severity
+from midway.host.device import Trigger
+from midway.passthrough.copying import Copying
+
+__all__ = ["GIC", "interrupt_cells", "interrupt_changes", "kept_interrupt_parent"]
+
+GIC = "the guest's GIC"  # its key among the guest's phandles
+_SPI = 0
+
+
+def interrupt_cells(spi: int, trigger: Trigger) -> bytes:
+    """A GIC's specifier of three cells; the guest's line is never active low, whatever the host's is."""
+    shown = Trigger.LEVEL_HIGH if trigger.is_level else Trigger.EDGE_RISING
+    return cells(_SPI, spi, flags_of(shown))
+
+
+def kept_interrupt_parent(work: Copying, path: str) -> bytes | None:
+    """The node's `interrupt-parent` when it goes to the guest as well; else None, for the guest's GIC."""
+    target = work.tree.path_of(number(work.tree[path], "interrupt-parent") or 0)
+    return cells(work.phandles.of(target)) if target and target in work.providers.present else None
+
+
+def interrupt_changes(work: Copying, path: str) -> dict[str, bytes | None]:
+    """New values for a child's interrupt properties; None drops one."""
+    try:
+        wires = interrupt_wires(work.tree, path)
+        if wires and all(wire.controller in work.providers.present for wire in wires):
+            return _within(work, path, wires)
+        spis = [_spi(work, through_nexus(work.tree, path, wire)) for wire in wires]
+        parent = kept_interrupt_parent(work, path)
+    except TreeError as error:
+        work.find(
+            "malformed-interrupts", Severity.WARNING, str(error), "correct it in the host's device tree"
+        )
+        return {"interrupts": None, "interrupts-extended": None, "interrupt-parent": None}
+    changes: dict[str, bytes | None] = {
+        "interrupts": None,
+        "interrupts-extended": None,
+        "interrupt-parent": parent,
+    }
+    if not wires:
+        return changes
+    known = [spi for spi in spis if spi is not None]
+    if len(known) == len(spis):
+        changes["interrupts"] = b"".join(known)
+        changes["interrupt-parent"] = cells(work.phandles.of(GIC))
+    else:
+        child = path.removeprefix(work.device.node_path).removeprefix("/")
+        others = sorted({wire.controller for wire in wires})
+        work.find(
+            "child-line",
+            Severity.WARNING,
+            f"the interrupt of its child {child} goes to {', '.join(others)} and is left out",
+        )
+        changes["interrupt-names"] = None
+    return changes
+
+
+def _within(work: Copying, path: str, wires: Sequence[Wire]) -> dict[str, bytes | None]:
+    """The controllers go to the guest too: specifiers stay, phandles change."""
+    changes = {"interrupt-parent": kept_interrupt_parent(work, path)}
+    if "interrupts-extended" in work.tree[path].properties:
+        changes["interrupts"] = None
+        changes["interrupts-extended"] = b"".join(
+            cells(work.phandles.of(wire.controller), *wire.specifier) for wire in wires
+        )
+    return changes
+
+
+def _spi(work: Copying, wire: Wire) -> bytes | None:
+    """The specifier in the guest of the device's line with this wire; None when it is none of its lines."""
+    for at, line in enumerate(work.device.lines):
+        if (line.controller, line.specifier) == (wire.controller, wire.specifier) and work.spis is not None:
+            return interrupt_cells(work.spis[at], line.trigger)
+    return None

@@ -1,0 +1,166 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Devices planned: host device and configuration in, routes and findings out; nothing is touched."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from midway.board.address_map import PAGE, AddressMap
+from midway.board.interrupt_map import InterruptMap
+from midway.board.plan import Bank
+from midway.config import AddressPolicy, DeviceConfig
+from midway.devicetree.index import Tree
+from midway.devicetree.node import Node
+from midway.findings import Finding, Severity
+from midway.host.device import HostDevice
+from midway.passthrough.copying import Copying
+from midway.passthrough.dependents import Dependents, dependent_findings, dependents
+from midway.passthrough.dma import dma_findings, plan_dma
+from midway.passthrough.irq import guest_spis, line_findings, plan_lines
+from midway.passthrough.mmio import mmio_findings, plan_mmio
+from midway.passthrough.node import copy_device
+from midway.passthrough.phandles import GuestPhandles
+from midway.passthrough.providers import Providers
+from midway.passthrough.routes import DevicePlan, LineRoute, MmioRoute
+from midway.passthrough.selection import Selection, select
+
+__all__ = ["Host", "Request", "Room", "plan_devices"]
+
+
+@dataclass
+class Host:
+    """What planning knows of the host.
+
+    `clock_rates` are the present rates in Hz by device, in the order of its `clocks`; `page_size` in bytes.
+    """
+
+    tree: Tree
+    devices: Sequence[HostDevice]
+    clock_rates: Mapping[str, Sequence[int | None]] = field(default_factory=dict)
+    page_size: int = PAGE
+
+    @cached_property
+    def dependents(self) -> Dependents:
+        return dependents(self.tree, self.devices)
+
+    @cached_property
+    def names(self) -> dict[str, str]:
+        """The devices' names by path."""
+        return {device.node_path: device.name for device in self.devices}
+
+
+@dataclass
+class Room:
+    """Where in the guest devices go; planning takes from it.  `banks` is the guest's RAM."""
+
+    addresses: AddressMap
+    interrupts: InterruptMap
+    phandles: GuestPhandles
+    banks: Sequence[Bank] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A device to pass, and how."""
+
+    device: HostDevice
+    config: DeviceConfig
+
+
+@dataclass(slots=True)
+class _Placed:
+    request: Request
+    selection: Selection
+    mmio: tuple[MmioRoute, ...]
+    lines: tuple[LineRoute, ...]
+
+
+def plan_devices(requests: Sequence[Request], host: Host, room: Room) -> tuple[DevicePlan, ...]:
+    """A plan for each of the devices that one guest gets, in order.
+
+    Whatever speaks against a device is in its findings.  Raises PlanError when the guest has no room for it
+    or its configuration asks for what cannot be.
+    """
+    tops = [request.device.node_path for request in requests]
+    # What must be at a given place goes first, so that nothing else is there.
+    order = sorted(range(len(requests)), key=lambda at: requests[at].config.address is not AddressPolicy.HOST)
+    placed = {at: _place(requests[at], tops, host, room) for at in order}
+    present = {path for at in order for path in placed[at].selection.paths}
+    copies: dict[str, Node] = {}
+    plans = [_describe(placed[at], tops, present, copies, host, room) for at in range(len(requests))]
+    for path, node in copies.items():
+        room.phandles.mark(path, node)
+    return tuple(plans)
+
+
+def _place(request: Request, tops: Sequence[str], host: Host, room: Room) -> _Placed:
+    device, config = request.device, request.config
+    others = [top for top in tops if top != device.node_path]
+    return _Placed(
+        request,
+        select(host.tree, device, others),
+        plan_mmio(device, config.address, room.addresses, host.page_size),
+        plan_lines(device, config.irq, room.interrupts),
+    )
+
+
+def _describe(
+    placed: _Placed, tops: Sequence[str], present: set[str], copies: dict[str, Node], host: Host, room: Room
+) -> DevicePlan:
+    device, config = placed.request.device, placed.request.config
+    rates = host.clock_rates.get(device.name, ())
+    providers = Providers(device, config, host.tree, present, room.phandles, rates)
+    work = Copying(
+        device,
+        host.tree,
+        placed.mmio,
+        guest_spis(device, placed.lines),
+        room.phandles,
+        providers,
+        placed.selection.paths,
+    )
+    made = copy_device(work)
+    providers.check_overrides()
+    copies.update(made)
+    return DevicePlan(
+        device=device,
+        mmio=placed.mmio,
+        dma=plan_dma(device),
+        lines=placed.lines,
+        node=made[device.node_path],
+        providers=providers.stand_ins.nodes,
+        findings=(
+            *_device_findings(device, host),
+            *mmio_findings(device, host.devices, host.page_size),
+            *line_findings(device, host.devices, host.tree),
+            *dma_findings(device, host.devices, host.tree, room.banks),
+            *dependent_findings(device, placed.selection.paths, tops, host.dependents),
+            *placed.selection.findings(device, host.names),
+            *work.findings,
+            *providers.findings,
+        ),
+        decisions=tuple(providers.decisions),
+        aliases=tuple(name.rstrip("0123456789") for name in host.tree.aliases(device.node_path)),
+    )
+
+
+def _device_findings(device: HostDevice, host: Host) -> Iterator[Finding]:
+    for fault in device.faults:
+        yield Finding(
+            "malformed-node", Severity.REFUSAL, device.name, fault, "correct it in the host's device tree"
+        )
+    if device.made_by is not None:
+        yield Finding(
+            "made-by-driver",
+            Severity.NOTE,
+            device.name,
+            f"it exists while the driver of {device.made_by} is bound",
+            f"leave {device.made_by} with the host",
+        )
+    if "resets" not in host.tree[device.node_path].properties:
+        yield Finding(
+            "no-reset",
+            Severity.NOTE,
+            device.name,
+            "the tree names no reset for it: between owners it keeps the state it was left in",
+        )

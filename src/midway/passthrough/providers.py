@@ -1,0 +1,248 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The description route's references: each property that points to other nodes, decided by its rule."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
+
+from midway.config import DeviceConfig, ProviderPolicy
+from midway.devicetree.index import Tree
+from midway.devicetree.node import cells, strings
+from midway.devicetree.references import Reference, parse_references
+from midway.devicetree.values import cell_list, number, text_list
+from midway.errors import PlanError, TreeError
+from midway.findings import Finding, Severity
+from midway.host.device import HostDevice
+from midway.passthrough.clocks import assigned_rate, static_rate
+from midway.passthrough.phandles import GuestPhandles
+from midway.passthrough.policies import OPAQUE, REST, Rule, StandIn
+from midway.passthrough.routes import Decision
+from midway.passthrough.rules import RULES
+from midway.passthrough.standins import StandIns
+
+__all__ = ["Providers", "references_of"]
+
+_MOST_HERTZ = 0xFFFFFFFF  # a fixed clock's rate is one cell
+
+
+def references_of(tree: Tree, path: str, name: str, rule: Rule) -> tuple[Reference, ...]:
+    """What a property points to; () when its rule is opaque.  Raises TreeError when it is malformed."""
+    if rule.cells == OPAQUE:
+        return ()
+    if rule.cells == REST:
+        values = cell_list(tree[path], name)
+        target = tree.path_of(values[0]) if values else None
+        return (Reference(target, values[1:]),) if target else ()
+    return parse_references(tree, path, name, rule.cells)
+
+
+@dataclass(slots=True)
+class Providers:
+    """Decides for one device, node by node, and remembers.
+
+    `present` are the paths of all host nodes that this guest gets; `rates` the present rates in Hz of the
+    device's `clocks`, in their order, as far as they are known.
+    """
+
+    device: HostDevice
+    config: DeviceConfig
+    tree: Tree
+    present: Collection[str]
+    phandles: GuestPhandles
+    rates: Sequence[int | None] = ()
+    stand_ins: StandIns = field(init=False)
+    decisions: list[Decision] = field(init=False, default_factory=list)
+    findings: list[Finding] = field(init=False, default_factory=list)
+    _overridden: set[str] = field(init=False, default_factory=set)
+
+    def __post_init__(self) -> None:
+        self.stand_ins = StandIns(self.device.name, self.phandles)
+
+    def rewrite(self, path: str) -> dict[str, bytes | None]:
+        """New values for those properties of a node that are references or belong to one; None drops it."""
+        changes: dict[str, bytes | None] = {}
+        for name in self.tree[path].properties:
+            rule = RULES.find(name)
+            if rule is not None:
+                changes.update(self._one(path, name, rule))
+        return changes
+
+    def check_overrides(self) -> None:
+        """Raises PlanError when the configuration overrides what the device does not have."""
+        unknown = {*self.config.policies} - self._overridden
+        if unknown:
+            raise PlanError(
+                f"applying the policy for {min(unknown)!r}",
+                device=self.device.name,
+                answer="its node has no such reference",
+            )
+        labels = text_list(self.tree[self.device.node_path], "clock-names")
+        places = (str(at) for at in range(len(cell_list(self.tree[self.device.node_path], "clocks"))))
+        missing = {*self.config.clocks} - {*labels, *places}
+        if missing:
+            raise PlanError(
+                f"setting the rate of clock {min(missing)!r}",
+                device=self.device.name,
+                answer=f"its clocks are {', '.join(labels) or 'unnamed: use their indices'}",
+            )
+
+    def _one(self, path: str, name: str, rule: Rule) -> dict[str, bytes | None]:
+        policy = self.config.policies.get(name, rule.policy)
+        self._overridden.add(name)
+        try:
+            found = references_of(self.tree, path, name, rule)
+        except TreeError as error:
+            return self._malformed(path, name, rule, policy, error)
+        outside = [entry for entry in found if entry.target and entry.target not in self.present]
+        if found and not outside:
+            self._decide(path, name, found, None, "goes to the guest too")
+            return {name: self._encode(found)}
+        if not found and rule.cells == REST:
+            return {}
+        if policy is ProviderPolicy.FIXED:
+            return self._fix(path, name, rule, found)
+        return self._leave_out(path, name, rule, policy, found, outside)
+
+    def _leave_out(
+        self,
+        path: str,
+        name: str,
+        rule: Rule,
+        policy: ProviderPolicy,
+        found: Sequence[Reference],
+        outside: Sequence[Reference],
+    ) -> dict[str, bytes | None]:
+        """Only the entries that stay within the guest are left, with their labels."""
+        inside = [at for at, entry in enumerate(found) if entry not in outside]
+        targets = ", ".join(sorted({entry.target for entry in outside if entry.target})) or "other nodes"
+        if policy is ProviderPolicy.HELD:
+            self._decide(path, name, outside, policy, "kept on by the host")
+        elif policy is ProviderPolicy.HOST:
+            self._decide(path, name, outside, policy, "done by the host")
+        else:
+            lost = rule.lost or "what it provides"
+            self._decide(path, name, outside, policy, f"the guest goes without {lost}")
+            refused = policy is ProviderPolicy.REFUSED and path == self.device.node_path
+            self.findings.append(
+                Finding(
+                    "provider-refused" if refused else "provider-dropped",
+                    Severity.REFUSAL if refused else Severity.WARNING,
+                    self.device.name,
+                    f"{self._title(path, name)} points to {targets}, and the guest goes without {lost}",
+                    f'if its driver can do without, say so: policies = {{ "{name}" = "dropped" }}'
+                    if refused
+                    else "",
+                )
+            )
+        labels = text_list(self.tree[path], rule.labels) if rule.labels else ()
+        kept = [labels[at] for at in inside if at < len(labels)]
+        changes: dict[str, bytes | None] = dict.fromkeys(rule.companions)
+        if rule.labels:
+            changes[rule.labels] = strings(*kept) if kept else None
+        changes[name] = (
+            self._encode([found[at] for at in inside]) if any(found[at].target for at in inside) else None
+        )
+        return changes
+
+    def _fix(self, path: str, name: str, rule: Rule, found: Sequence[Reference]) -> dict[str, bytes | None]:
+        if rule.stand_in is None:
+            raise PlanError(
+                f"applying the policy for {name!r}",
+                device=self.device.name,
+                answer="nothing can stand in for it",
+            )
+        parts = []
+        outcomes = []
+        for at, entry in enumerate(found):
+            if entry.target is None or entry.target in self.present:
+                parts.append(self._encode([entry]))
+            elif rule.stand_in is StandIn.CLOCK:
+                phandle, outcome = self._clock(path, at, entry)
+                parts.append(cells(phandle))
+                outcomes.append(outcome)
+            else:
+                phandle, outcome = self._regulator(path, name, entry)
+                parts.append(cells(phandle))
+                outcomes.append(outcome)
+        self._decide(path, name, found, ProviderPolicy.FIXED, ", ".join(outcomes))
+        return {name: b"".join(parts)}
+
+    def _clock(self, path: str, at: int, clock: Reference) -> tuple[int, str]:
+        labels = text_list(self.tree[path], "clock-names")
+        label = labels[at] if at < len(labels) else str(at)
+        rate = self._rate(path, at, label, clock)
+        if rate is None:
+            self.findings.append(
+                Finding(
+                    "clock-rate-unknown",
+                    Severity.WARNING,
+                    self.device.name,
+                    f"no rate is known of clock {label} of {self._title(path)} ({clock.target})",
+                    f"give it: clocks = {{ {label} = RATE }}; with vfio-forward bound, the host reports it",
+                )
+            )
+        phandle = self.stand_ins.clock((clock.target, clock.arguments), label, rate or 0)
+        return phandle, f"{label}: {'unknown rate' if rate is None else f'{rate} Hz'}"
+
+    def _rate(self, path: str, at: int, label: str, clock: Reference) -> int | None:
+        if path == self.device.node_path:
+            stated = self.config.clocks.get(label) or self.config.clocks.get(str(at))
+            if stated is not None:
+                return stated
+            if at < len(self.rates) and self.rates[at]:
+                return self.rates[at]
+        rate = static_rate(self.tree, clock) or assigned_rate(self.tree, path, clock)
+        return rate if rate is not None and rate <= _MOST_HERTZ else None
+
+    def _regulator(self, path: str, name: str, entry: Reference) -> tuple[int, str]:
+        node = self.tree[entry.target or "/"]
+        try:
+            lowest, highest = (number(node, f"regulator-{end}-microvolt") for end in ("min", "max"))
+        except TreeError:
+            lowest = highest = None
+        voltage = lowest if lowest == highest else None
+        if voltage is None:
+            self.findings.append(
+                Finding(
+                    "voltage-unknown",
+                    Severity.NOTE,
+                    self.device.name,
+                    f"the tree gives {self._title(path, name)} ({entry.target}) no fixed voltage: none said",
+                )
+            )
+        phandle = self.stand_ins.regulator((entry.target,), name.removesuffix("-supply"), voltage)
+        return phandle, "unknown voltage" if voltage is None else f"{voltage} uV"
+
+    def _malformed(
+        self, path: str, name: str, rule: Rule, policy: ProviderPolicy, error: TreeError
+    ) -> dict[str, bytes | None]:
+        needed = policy in (ProviderPolicy.FIXED, ProviderPolicy.REFUSED) and path == self.device.node_path
+        self.findings.append(
+            Finding(
+                "malformed-reference",
+                Severity.REFUSAL if needed else Severity.WARNING,
+                self.device.name,
+                str(error),
+                "correct it in the host's device tree",
+            )
+        )
+        self._decide(path, name, (), policy, "malformed: left out")
+        dropped = (name, *rule.companions, *((rule.labels,) if rule.labels else ()))
+        return dict.fromkeys(dropped)
+
+    def _encode(self, entries: Sequence[Reference]) -> bytes:
+        return b"".join(
+            cells(0) if entry.target is None else cells(self.phandles.of(entry.target), *entry.arguments)
+            for entry in entries
+        )
+
+    def _decide(
+        self, path: str, name: str, entries: Sequence[Reference], policy: ProviderPolicy | None, outcome: str
+    ) -> None:
+        targets = tuple(dict.fromkeys(entry.target for entry in entries if entry.target))
+        self.decisions.append(Decision(path, name, targets, policy, outcome))
+
+    def _title(self, path: str, name: str | None = None) -> str:
+        below = path.removeprefix(self.device.node_path).removeprefix("/")
+        if name is None:
+            return f"its child {below}" if below else "its node"
+        return f"{name} of its child {below}" if below else name

@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The nodes that take a provider's place in the guest: fixed clocks and fixed regulators."""
+
+import re
+from collections.abc import Callable
+
+from midway.devicetree.node import Node, cells, strings
+from midway.passthrough.phandles import GuestPhandles
+
+__all__ = ["StandIns"]
+
+_NOT_IN_A_NAME = re.compile(r"[^0-9a-zA-Z,._+-]")  # devicetree spec v0.4, 2.2.1
+
+
+class StandIns:
+    """The stand-ins of one device; one that is asked for twice is made once."""
+
+    def __init__(self, device: str, phandles: GuestPhandles) -> None:
+        self._device = device
+        self._phandles = phandles
+        self._nodes: dict[str, Node] = {}
+        self._made: dict[tuple[object, ...], str] = {}
+
+    @property
+    def nodes(self) -> tuple[Node, ...]:
+        return tuple(self._nodes.values())
+
+    def clock(self, source: tuple[object, ...], title: str, rate: int) -> int:
+        """The phandle of a fixed clock of `rate` Hz that stands for the host's `source`."""
+        return self._make(
+            ("clock", *source, rate),
+            f"clock-{self._device}-{title}",
+            lambda name: {
+                "compatible": strings("fixed-clock"),
+                "#clock-cells": cells(0),
+                "clock-frequency": cells(rate),
+                "clock-output-names": strings(name),
+            },
+        )
+
+    def regulator(self, source: tuple[object, ...], title: str, microvolts: int | None) -> int:
+        """The phandle of a regulator that is always on; `microvolts` None leaves its voltage unsaid."""
+        voltage = (
+            {}
+            if microvolts is None
+            else {
+                "regulator-min-microvolt": cells(microvolts),
+                "regulator-max-microvolt": cells(microvolts),
+            }
+        )
+        return self._make(
+            ("regulator", *source),
+            f"regulator-{self._device}-{title}",
+            lambda name: {
+                "compatible": strings("regulator-fixed"),
+                "regulator-name": strings(name),
+                **voltage,
+                "regulator-always-on": b"",
+            },
+        )
+
+    def _make(
+        self, source: tuple[object, ...], wanted: str, properties: Callable[[str], dict[str, bytes]]
+    ) -> int:
+        if source not in self._made:
+            base = name = _NOT_IN_A_NAME.sub("-", wanted)
+            while name in self._nodes:
+                name = f"{base}-{len(self._nodes)}"
+            node = Node(name, properties(name))
+            node.properties["phandle"] = cells(self._phandles.of(f"stand-in {name}"))
+            self._nodes[name] = node
+            self._made[source] = name
+        return self._phandles.of(f"stand-in {self._made[source]}")
