@@ -91,7 +91,7 @@ def check_claimable(binding: Binding, platform: Platform, together: Sequence[str
                 "in use by the host",
                 device=binding.name,
                 answer="; ".join(finding.cause for finding in used),
-                remedy="--force takes it nevertheless",
+                remedy="; ".join([*(finding.remedy for finding in used if finding.remedy), "or --force"]),
             )
     number = iommu_group(files, binding.directory)
     if number is None:
