@@ -28,21 +28,16 @@ class AddressPolicy(StrEnum):
 
 
 class Backing(StrEnum):
-    """What the guest's RAM is made of; AUTO takes huge pages where direct DMA needs them, else anonymous."""
+    """What the guest's RAM is made of.
+
+    AUTO takes DIRECT where a device has no IOMMU, else ANONYMOUS.  DIRECT is huge pages that lie in the guest
+    where they are on the host; HUGETLB is huge pages where the board has its RAM.
+    """
 
     AUTO = "auto"
     ANONYMOUS = "anonymous"
     HUGETLB = "hugetlb"
-
-
-class ProviderPolicy(StrEnum):
-    """What becomes of a property that points from a device's node to a provider outside it."""
-
-    FIXED = "fixed"  # a stand-in with the provider's present rate or voltage takes its place
-    HELD = "held"  # the host keeps the provider on while the device is passed; the guest knows nothing of it
-    HOST = "host"  # the host has done, or does, what it asks for; nothing is lost
-    DROPPED = "dropped"  # the guest goes without
-    REFUSED = "refused"  # the device cannot be passed
+    DIRECT = "direct"
 
 
 class DeviceConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
