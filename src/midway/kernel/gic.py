@@ -59,11 +59,17 @@ class KvmVfio(Handle):
         super().__init__(vm.calls, vm.create_device(kvm.KVM_DEV_TYPE_VFIO, "KVM's VFIO device"))
 
     def add_group(self, group: int, *, device: str | None = None) -> None:
+        """`group` is the fd of an open group."""
+        self._set(kvm.KVM_DEV_VFIO_GROUP_ADD, group, "telling KVM of the VFIO group", device)
+
+    def remove_group(self, group: int, *, device: str | None = None) -> None:
+        """After its devices were closed: KVM lets go of the group's file."""
+        self._set(kvm.KVM_DEV_VFIO_GROUP_DEL, group, "taking the VFIO group from KVM", device)
+
+    def _set(self, attribute: int, group: int, attempted: str, device: str | None) -> None:
         self.device = device
         data = bytearray(group.to_bytes(4, "little"))
         argument = kvm.DEVICE_ATTR.pack(
-            group=kvm.KVM_DEV_VFIO_GROUP,
-            attr=kvm.KVM_DEV_VFIO_GROUP_ADD,
-            addr=self.calls.address_of(data),
+            group=kvm.KVM_DEV_VFIO_GROUP, attr=attribute, addr=self.calls.address_of(data)
         )
-        self.ioctl(kvm.KVM_SET_DEVICE_ATTR, argument, attempted="telling KVM of the VFIO group")
+        self.ioctl(kvm.KVM_SET_DEVICE_ATTR, argument, attempted=attempted)

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Where huge pages lie physically, and which size to take.  Pure; the system calls are in `memory`."""
 
+import mmap
 import struct
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -9,7 +10,7 @@ from midway.errors import HostError
 
 __all__ = ["Run", "choose_page_size", "frame_numbers", "physical_runs", "pool"]
 
-PAGE = 4096
+PAGE = mmap.PAGESIZE
 _PRESENT = 1 << 63
 _FRAME_MASK = (1 << 55) - 1  # Documentation/admin-guide/mm/pagemap.rst
 

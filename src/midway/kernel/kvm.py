@@ -40,20 +40,25 @@ class Kvm(Handle):
     def check_extension(self, capability: int) -> int:
         return self.ioctl(kvm.KVM_CHECK_EXTENSION, capability, attempted=f"probing capability {capability}")
 
+    def address_bits(self) -> int:
+        """How large a guest's physical address space can be here."""
+        return self.check_extension(kvm.KVM_CAP_ARM_VM_IPA_SIZE) or _DEFAULT_ADDRESS_BITS
+
     def create_vm(self, highest_address: int) -> "Vm":
         """A VM whose guest physical addresses reach `highest_address`, with the fewest bits that do.
 
         Fewer bits mean fewer levels of stage-2 tables to walk.  HostError where the host has not that many.
         """
-        limit = self.check_extension(kvm.KVM_CAP_ARM_VM_IPA_SIZE)
+        limit = self.address_bits()
         bits = max(highest_address.bit_length(), _FEWEST_ADDRESS_BITS)
-        if bits > (limit or _DEFAULT_ADDRESS_BITS):
+        if bits > limit:
             raise HostError(
                 f"creating a VM whose memory ends at {highest_address:#x}",
-                answer=f"this host's guests have {limit or _DEFAULT_ADDRESS_BITS} address bits, not {bits}",
+                answer=f"this host's guests have {limit} address bits, not {bits}",
                 remedy="use less memory, or huge pages at lower addresses",
             )
-        fd = self.ioctl(kvm.KVM_CREATE_VM, bits if limit else 0, attempted="creating a VM")
+        can_choose = self.check_extension(kvm.KVM_CAP_ARM_VM_IPA_SIZE) > 0
+        fd = self.ioctl(kvm.KVM_CREATE_VM, bits if can_choose else 0, attempted="creating a VM")
         run_size = self.ioctl(kvm.KVM_GET_VCPU_MMAP_SIZE, attempted="asking for a vCPU's size")
         return Vm(self.calls, fd, run_size)
 

@@ -16,7 +16,8 @@ from midway.uapi import mman
 
 __all__ = ["Block", "Extent", "GuestMemory"]
 
-HUGE_SIZES = (1 << 30, 32 << 20, 2 << 20, 64 << 10)
+# All sizes that arm64 has with any size of small pages; a host has two to four of them.
+HUGE_SIZES = (16 << 30, 1 << 30, 512 << 20, 32 << 20, 2 << 20, 64 << 10)
 _TRANSPARENT = 2 << 20  # KVM maps a transparent huge page as one block where both addresses agree modulo this
 
 

@@ -3,6 +3,7 @@
 
 import errno
 import struct
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from midway.errors import KernelError
@@ -16,9 +17,9 @@ __all__ = ["MmioExit", "Vcpu", "core_register"]
 _MMIO = struct.Struct("=Q8sIB")
 _MMIO_OFFSET = kvm.RUN.fields["mmio.phys_addr"].offset
 _MMIO_DATA = kvm.RUN.fields["mmio.data"].offset
-_IMMEDIATE_EXIT = kvm.RUN.fields["immediate_exit"].offset
 _EXIT_REASON = kvm.RUN.fields["exit_reason"].offset
 _U32 = struct.Struct("=I")
+_SIGNAL_SET = 8  # sizeof(sigset_t) as the kernel has it
 
 
 class MmioExit(NamedTuple):
@@ -80,9 +81,15 @@ class Vcpu(Handle):
         reason: int = _U32.unpack_from(self._run.view, _EXIT_REASON)[0]
         return reason
 
-    def exit_at_once(self, wanted: bool) -> None:
-        """Whether the next entry returns before it runs the guest (KVM_CAP_IMMEDIATE_EXIT)."""
-        self._run.view[_IMMEDIATE_EXIT] = int(wanted)
+    def accept_signals(self, blocked: Iterable[int]) -> None:
+        """Which signals stay blocked while the guest runs, instead of those the thread blocks.
+
+        A signal that the thread blocks and this does not makes `enter` return and stays pending: every later
+        entry returns at once too, nothing is lost between a check and an entry, and no handler is needed.
+        """
+        mask = sum(1 << (number - 1) for number in blocked)
+        argument = kvm.SIGNAL_MASK.pack(len=_SIGNAL_SET) + mask.to_bytes(_SIGNAL_SET, "little")
+        self.ioctl(kvm.KVM_SET_SIGNAL_MASK, argument, attempted=f"setting the signals of vCPU {self.index}")
 
     def mmio(self) -> MmioExit:
         """The access of a KVM_EXIT_MMIO."""

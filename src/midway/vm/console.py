@@ -15,7 +15,8 @@ from midway.vm.uart import Uart
 
 __all__ = ["ESCAPE", "Console"]
 
-ESCAPE = 0x01  # Ctrl-A: then x ends the guest, and Ctrl-A again sends one to it
+ESCAPE = 0x01  # Ctrl-A: then x ends the guest, c sends it a Ctrl-C, and Ctrl-A again sends it one
+_INTERRUPT = 0x03
 _CHUNK = 1024
 
 
@@ -104,6 +105,8 @@ class Console:
                 self._after_escape = False
                 if byte in b"xX" and self._escaped is not None:
                     self._escaped()
+                elif byte in b"cC":
+                    kept.append(_INTERRUPT)
                 elif byte == ESCAPE:
                     kept.append(byte)
             elif byte == ESCAPE:

@@ -11,7 +11,10 @@ from typing import Self
 
 from midway.board.images import KernelImage, load_file, load_kernel
 from midway.board.plan import MachinePlan
+from midway.errors import PlanError
+from midway.findings import Severity
 from midway.host.groups import VfioGroup
+from midway.kernel.eventfd import EventFd
 from midway.kernel.gic import Gic
 from midway.kernel.kvm import Kvm, Vm
 from midway.kernel.memory import GuestMemory
@@ -61,12 +64,13 @@ class Machine:
         self._slots = count()
         self._bus = Bus()
         self._ending = Ending(self._stop_running)
-        self._panic = PanicWatch(lambda message: self.stop(Outcome(End.PANIC, message)))
+        self._panic = PanicWatch(self._panicked)
         self._marks = MarksRegister(self.snapshot)
         self._threads = VcpuThreads((), self._bus, self._ending)
         self._stats: tuple[Stats, ...] = ()
         self._final: Snapshot | None = None
         self._ended = 0.0
+        self._wanted: Outcome | None = None
 
     def __enter__(self) -> Self:
         with ExitStack() as resources:
@@ -77,7 +81,7 @@ class Machine:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.stop()
+        self._ending.end(Outcome(End.STOPPED))
         self._resources.close()
 
     def start(self) -> None:
@@ -95,8 +99,12 @@ class Machine:
         return outcome
 
     def stop(self, outcome: Outcome | None = None) -> None:
-        """End the VM, unless it has ended; `wait` returns then."""
-        self._ending.end(outcome or Outcome(End.STOPPED))
+        """End the running VM, unless it has ended; `wait` returns then.
+
+        Takes no lock, so that a signal handler may call it whatever it interrupted.
+        """
+        self._wanted = self._wanted or outcome or Outcome(End.STOPPED)
+        self._stop_event.signal()
 
     def snapshot(self, label: int) -> Snapshot:
         """All counters now."""
@@ -141,6 +149,11 @@ class Machine:
             findings=(*self.plan.findings, *self._devices.findings, *self._bus.findings()),
         )
 
+    def _end_as_wanted(self) -> None:
+        self._stop_event.drain()
+        if self._wanted is not None:
+            self._ending.end(self._wanted)
+
     def _stop_running(self) -> None:
         self._console.give_up()
         self._threads.kick()
@@ -163,15 +176,23 @@ class Machine:
         resources.enter_context(gic).initialise()
         self._stats = tuple(resources.enter_context(vcpu.stats()) for vcpu in vcpus)
         self._events = resources.enter_context(EventLoop(self._calls, self._failed))
+        self._stop_event = resources.enter_context(EventFd(self._calls))
+        self._events.watch(self._stop_event.fd, self._end_as_wanted)
         self._devices = AssignedDevices(
             resources, vm, self._memory, self._bus, self._events, lambda: next(self._slots)
         )
         self._devices.open(plan.devices, self._groups)
+        self._check_strict()
         resources.callback(self._events.stop)
         self._add_own_devices(vm)
         self._load(vcpus[0])
         self._threads = VcpuThreads(vcpus, self._bus, self._ending, self._conclude)
         resources.callback(self._threads.join)
+
+    def _check_strict(self) -> None:
+        worse = [finding for finding in self._devices.findings if finding.severity is not Severity.NOTE]
+        if self.plan.config.strict and worse:
+            raise PlanError(worse[0].cause, device=worse[0].subject, remedy="or run without --strict")
 
     def _highest_address(self) -> int:
         plan = self.plan
@@ -204,8 +225,7 @@ class Machine:
         plan = self.plan
         uart = Uart(self._transmit, lambda level: vm.set_line(plan.uart.spi, level))
         self._bus.add(plan.uart.window.address, plan.uart.window.size, uart)
-        register = PanicRegister(lambda message: self.stop(Outcome(End.PANIC, message)))
-        self._bus.add(plan.panic.address, plan.panic.size, register)
+        self._bus.add(plan.panic.address, plan.panic.size, PanicRegister(self._panicked))
         self._bus.add(plan.marks.address, plan.marks.size, self._marks)
         self._console.attach(uart, self._events)
 
@@ -230,5 +250,8 @@ class Machine:
             return Outcome(End.PANIC, self._panic.message)
         return outcome
 
+    def _panicked(self, message: str) -> None:
+        self._ending.end(Outcome(End.PANIC, message))
+
     def _failed(self, error: Exception) -> None:
-        self.stop(Outcome(End.FAULT, f"serving the guest's events failed: {error}"))
+        self._ending.end(Outcome(End.FAULT, f"serving the guest's events failed: {error}"))

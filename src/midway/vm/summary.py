@@ -2,10 +2,11 @@
 """What is left of a VM when it has ended."""
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 from midway.findings import Finding
-from midway.vm.marks import Snapshot
+from midway.vm.marks import Snapshot, between
 from midway.vm.outcome import Outcome
 
 __all__ = ["RunSummary"]
@@ -39,6 +40,10 @@ class RunSummary:
             "guest_memory_mb": self.guest_memory >> 20,
             "final": self.final.as_json(),
             "marks": [mark.as_json() for mark in self.marks],
+            "intervals": [
+                {"from": earlier.label, "to": later.label, **between(earlier, later)._asdict()}
+                for earlier, later in pairwise(self.marks)
+            ],
             "findings": [finding.as_json() for finding in self.findings],
         }
 

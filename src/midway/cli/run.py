@@ -1,0 +1,166 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``midway run``: a VM from start to end."""
+
+import argparse
+import json
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from enum import Enum, auto
+from pathlib import Path
+from types import FrameType
+
+from midway.board.plan import MachinePlan
+from midway.cli.vm_options import add_vm_options, config_from
+from midway.errors import MidwayError
+from midway.kernel.syscalls import Linux
+from midway.vm.console import Console
+from midway.vm.machine import Machine
+from midway.vm.outcome import End, Outcome
+from midway.vm.prepare import open_machine
+from midway.vm.summary import RunSummary
+
+__all__ = ["add_parser", "run"]
+
+_DESCRIPTION = """\
+Run a VM.  Its devices are taken from their drivers, and given back at the end, whatever the end.
+Standard input and output are the guest's console.  On a terminal Ctrl-C stops the VM; Ctrl-A c sends a Ctrl-C
+to the guest, Ctrl-A x stops the VM too, and Ctrl-A Ctrl-A sends a Ctrl-A.
+"""
+_EPILOG = """\
+exit status: 0 the guest powered off, 1 an error before it ran, 2 usage, 3 the guest asked for a reset (start
+it again), 4 its kernel panicked, 5 KVM could not go on, 128 + n stopped by signal n.
+"""
+_REQUESTS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    parser = subparsers.add_parser(
+        "run",
+        help="run a VM",
+        description=_DESCRIPTION,
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add_vm_options(parser)
+    parser.add_argument(
+        "--dump-dtb", type=Path, metavar="FILE", help="write the guest's device tree, then go on"
+    )
+    parser.add_argument(
+        "--dump-plan",
+        nargs="?",
+        const="-",
+        metavar="FILE",
+        help="write the plan as JSON (to standard error without FILE), then go on",
+    )
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write what happened as JSON at the end")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    config = config_from(arguments)
+    calls = Linux()
+    stopping = _Stopping()
+    try:
+        with stopping.handled(), ExitStack() as resources:
+            is_terminal = os.isatty(sys.stdin.fileno())
+            console = resources.enter_context(
+                Console(
+                    calls,
+                    sys.stdout.fileno(),
+                    sys.stdin.fileno(),
+                    escaped=stopping.stop if is_terminal else None,
+                )
+            )
+            machine = resources.enter_context(
+                open_machine(config, console, calls=calls, planned=lambda plan: _planned(arguments, plan))
+            )
+            if is_terminal:
+                from midway.vm.terminal import as_console
+
+                resources.enter_context(as_console(sys.stdin.fileno()))
+            stopping.run(machine)
+            summary = machine.summary()
+    except _Interrupted as interrupted:
+        return 128 + interrupted.number
+    _report(arguments, summary)
+    return summary.outcome.exit_status
+
+
+class _Phase(Enum):
+    PREPARING = auto()
+    RUNNING = auto()
+    ENDING = auto()
+
+
+class _Interrupted(BaseException):
+    """A signal asked to stop before the guest ran."""
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+        super().__init__(number)
+
+
+class _Stopping:
+    """What a request to stop does: undo what was prepared, stop the guest, or nothing when all is ending."""
+
+    def __init__(self) -> None:
+        self._phase = _Phase.PREPARING
+        self._machine: Machine | None = None
+
+    @contextmanager
+    def handled(self) -> Iterator[None]:
+        before = {number: signal.signal(number, self._requested) for number in _REQUESTS}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    def run(self, machine: Machine) -> None:
+        """Start the machine and wait for its end."""
+        self._machine = machine
+        self._phase = _Phase.RUNNING
+        machine.start()
+        machine.wait()
+        self._phase = _Phase.ENDING
+
+    def stop(self, signal_number: int = 0) -> None:
+        if self._machine is not None:
+            self._machine.stop(Outcome(End.STOPPED, signal=signal_number))
+
+    def _requested(self, number: int, _: FrameType | None) -> None:
+        if self._phase is _Phase.PREPARING:
+            self._phase = _Phase.ENDING
+            raise _Interrupted(number)
+        if self._phase is _Phase.RUNNING:
+            self.stop(number)
+
+
+def _planned(arguments: argparse.Namespace, plan: MachinePlan) -> None:
+    for finding in plan.findings:
+        print(f"midway: {finding}", file=sys.stderr)
+    if arguments.dump_dtb is not None:
+        _write(arguments.dump_dtb, plan.tree)
+    if arguments.dump_plan is not None:
+        from midway.board.describe import plan_as_json
+
+        text = json.dumps(plan_as_json(plan), indent=2) + "\n"
+        if arguments.dump_plan == "-":
+            sys.stderr.write(text)
+        else:
+            _write(Path(arguments.dump_plan), text.encode())
+
+
+def _report(arguments: argparse.Namespace, summary: RunSummary) -> None:
+    if arguments.json is not None:
+        _write(arguments.json, (json.dumps(summary.as_json()) + "\n").encode())
+    print(f"midway: {summary}", file=sys.stderr)
+
+
+def _write(path: Path, data: bytes) -> None:
+    try:
+        path.write_bytes(data)
+    except OSError as error:
+        raise MidwayError(f"writing {path}", answer=error.strerror) from error
