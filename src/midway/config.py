@@ -50,16 +50,6 @@ class ProviderPolicy(StrEnum):
     REFUSED = "refused"  # the device cannot be passed
 
 
-class ProviderPolicy(StrEnum):
-    """What becomes of a property that points from a device's node to a provider outside it."""
-
-    FIXED = "fixed"  # a stand-in with the provider's present rate or voltage takes its place
-    HELD = "held"  # the host keeps the provider on while the device is passed; the guest knows nothing of it
-    HOST = "host"  # the host has done, or does, what it asks for; nothing is lost
-    DROPPED = "dropped"  # the guest goes without
-    REFUSED = "refused"  # the device cannot be passed
-
-
 class DeviceConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One passed-through device: `name` as in /sys/bus/platform/devices; `irq` None is the best offered.
 
