@@ -5,7 +5,7 @@ A pure function: nothing is opened, and the same arguments give the same plan.
 """
 
 import difflib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from midway.board.address_map import PAGE, AddressMap
 from midway.board.interrupt_map import InterruptMap
@@ -20,11 +20,11 @@ from midway.errors import DeviceError, PlanError
 from midway.findings import Finding, Severity
 from midway.host.device import HostDevice
 from midway.passthrough.phandles import GuestPhandles
-from midway.passthrough.planner import Host, Request, Room, plan_devices
+from midway.passthrough.planner import ClockRates, Host, Request, Room, no_rates, plan_devices
 
 __all__ = ["Seeds", "anonymous_banks", "plan_machine"]
 
-_GIC_ALIGNMENT = 64 << 10  # KVM's for every GIC register frame, with 64 KiB pages too
+_ALIGNMENT = 64 << 10  # KVM's for the GIC's frames, and the largest page that a guest can have
 _GICV3_DISTRIBUTOR = 64 << 10
 _GICV3_REDISTRIBUTOR = 128 << 10  # for each vCPU
 _GICV2_DISTRIBUTOR = 4 << 10
@@ -44,7 +44,7 @@ def plan_machine(
     text_offset: int,
     initrd_size: int = 0,
     gic_version: int = 3,
-    clock_rates: Mapping[str, Sequence[int | None]] | None = None,
+    clock_rates: ClockRates = no_rates,
     seeds: Seeds | None = None,
     page_size: int = PAGE,
     address_bits: int = 40,
@@ -53,8 +53,8 @@ def plan_machine(
 
     `devices` are the host's, of which the configuration names some; `banks` is the guest's RAM; `image_size`,
     `text_offset` and `initrd_size` are bytes; `gic_version` is what the VM gets where the configuration does
-    not say; `clock_rates` are in Hz by device, in the order of its `clocks`; `page_size` is the host's,
-    `address_bits` the size of the guest's physical address space.
+    not say; `clock_rates` gives a device's present rates in Hz in the order of its `clocks`; `page_size` is
+    the host's, `address_bits` the size of the guest's physical address space.
 
     Raises DeviceError when a device does not exist, PlanError when something has no room, a device is refused
     or, under `strict`, anything is worse than a note; TreeError when a tree is malformed or does not fit.
@@ -67,7 +67,7 @@ def plan_machine(
     tree = Tree(host_tree)
     interrupts = InterruptMap()
     phandles = GuestPhandles(tree)
-    host = Host(tree, devices, clock_rates or {}, page_size)
+    host = Host(tree, devices, clock_rates, page_size)
     uart_spi = interrupts.allocate("the board's UART")
     plans = plan_devices(requests, host, Room(addresses, interrupts, phandles, banks))
     findings = tuple(finding for plan in plans for finding in plan.findings)
@@ -76,9 +76,9 @@ def plan_machine(
         banks=tuple(banks),
         cpus=config.cpus,
         gic=_gic(config.gic or gic_version, config.cpus, addresses, interrupts),
-        uart=UartPlan(_window(addresses, _UART_REGISTERS, "the board's UART", page_size), uart_spi),
-        panic=_window(addresses, _PANIC_REGISTERS, "the panic register", page_size),
-        marks=_window(addresses, _MARKS_REGISTERS, "the marks register", page_size),
+        uart=UartPlan(_window(addresses, _UART_REGISTERS, "the board's UART"), uart_spi),
+        panic=_window(addresses, _PANIC_REGISTERS, "the panic register"),
+        marks=_window(addresses, _MARKS_REGISTERS, "the marks register"),
     )
     chosen = Chosen(config.append, layout.initrd, seeds)
     return MachinePlan(
@@ -140,13 +140,12 @@ def _gic(version: int, cpus: int, addresses: AddressMap, interrupts: InterruptMa
     )
     return GicPlan(
         version,
-        addresses.allocate(first, "the GIC's distributor", alignment=_GIC_ALIGNMENT),
-        addresses.allocate(second, "the GIC's second window", alignment=_GIC_ALIGNMENT),
+        addresses.allocate(first, "the GIC's distributor", alignment=_ALIGNMENT),
+        addresses.allocate(second, "the GIC's second window", alignment=_ALIGNMENT),
         interrupts.size,
     )
 
 
-def _window(addresses: AddressMap, size: int, owner: str, page_size: int) -> Window:
+def _window(addresses: AddressMap, size: int, owner: str) -> Window:
     """Registers of the board, alone in their page."""
-    place = addresses.allocate(max(page_size, size), owner, alignment=page_size)
-    return Window(place.address, size)
+    return Window(addresses.allocate(_ALIGNMENT, owner, alignment=_ALIGNMENT).address, size)

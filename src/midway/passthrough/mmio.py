@@ -58,7 +58,9 @@ def mmio_findings(device: HostDevice, neighbours: Sequence[HostDevice], page_siz
             )
             if sharers:
                 cause += f"; {', '.join(sharers)} {'is' if len(sharers) == 1 else 'are'} in the same page"
-            yield Finding("region-trapped", Severity.WARNING, device.name, cause, "none: the hardware is so")
+            yield Finding(
+                "region-trapped", Severity.WARNING, device.name, cause, "none: the hardware is laid out so"
+            )
 
 
 def _sharers(

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Devices planned: host device and configuration in, routes and findings out; nothing is touched."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 
 from midway.board.address_map import PAGE, AddressMap
@@ -24,19 +24,27 @@ from midway.passthrough.providers import Providers
 from midway.passthrough.routes import DevicePlan, LineRoute, MmioRoute
 from midway.passthrough.selection import Selection, select
 
-__all__ = ["Host", "Request", "Room", "plan_devices"]
+__all__ = ["ClockRates", "Host", "Request", "Room", "assess", "no_rates", "plan_devices"]
+
+ClockRates = Callable[[str], Sequence[int | None]]
+
+
+def no_rates(_: str) -> tuple[int | None, ...]:
+    """The clock rates of a host that is not running: of none of its devices are any known."""
+    return ()
 
 
 @dataclass
 class Host:
     """What planning knows of the host.
 
-    `clock_rates` are the present rates in Hz by device, in the order of its `clocks`; `page_size` in bytes.
+    `clock_rates` gives a device's present rates in Hz in the order of its `clocks`, () when nobody knows;
+    `page_size` is in bytes.
     """
 
     tree: Tree
     devices: Sequence[HostDevice]
-    clock_rates: Mapping[str, Sequence[int | None]] = field(default_factory=dict)
+    clock_rates: ClockRates = no_rates
     page_size: int = PAGE
 
     @cached_property
@@ -93,6 +101,13 @@ def plan_devices(requests: Sequence[Request], host: Host, room: Room) -> tuple[D
     return tuple(plans)
 
 
+def assess(device: HostDevice, host: Host, config: DeviceConfig | None = None) -> DevicePlan:
+    """A device planned alone, for a guest that has nothing else and whose RAM is wherever it need be."""
+    room = Room(AddressMap(), InterruptMap(), GuestPhandles(host.tree))
+    (plan,) = plan_devices([Request(device, config or DeviceConfig(name=device.name))], host, room)
+    return plan
+
+
 def _place(request: Request, tops: Sequence[str], host: Host, room: Room) -> _Placed:
     device, config = request.device, request.config
     others = [top for top in tops if top != device.node_path]
@@ -108,7 +123,7 @@ def _describe(
     placed: _Placed, tops: Sequence[str], present: set[str], copies: dict[str, Node], host: Host, room: Room
 ) -> DevicePlan:
     device, config = placed.request.device, placed.request.config
-    rates = host.clock_rates.get(device.name, ())
+    rates = host.clock_rates(device.name)
     providers = Providers(device, config, host.tree, present, room.phandles, rates)
     work = Copying(
         device,
