@@ -5,6 +5,7 @@ import mmap
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 
 from midway.board.images import file_size, inspect_kernel
@@ -63,7 +64,7 @@ def open_machine(
             text_offset=image.text_offset,
             initrd_size=initrd_size,
             gic_version=gic_version,
-            clock_rates={name: clock_rates(name, platform.files) for name in names},
+            clock_rates=partial(clock_rates, files=platform.files),
             seeds=Seeds(rng=os.urandom(64), kaslr=os.urandom(8)),
             page_size=mmap.PAGESIZE,
             address_bits=address_bits,
