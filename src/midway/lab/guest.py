@@ -60,6 +60,13 @@ class GuestReport:
             )
         return self.said[name]
 
+    def interval(self, first: int, second: int) -> Mapping[str, Any]:
+        """Seconds, exits, user_exits and interrupts between two marks that follow each other."""
+        for interval in self.summary.get("intervals", ()):
+            if (interval["from"], interval["to"]) == (first, second):
+                return dict(interval)
+        raise LabError(f"the guest made no marks {first} and {second}", answer=self.console[-800:])
+
 
 def said(console: str) -> dict[str, str]:
     """The results in a guest's console output, the last of each name."""

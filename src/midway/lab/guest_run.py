@@ -68,7 +68,7 @@ class GuestRun:
     def wait_for(self, name: str) -> str:
         """Wait until the task says `name`, and return its value; LabError when the guest ends first."""
         while name not in (values := said(self.console)):
-            if next(self._output, None) is None:
+            if not next(self._output, False):
                 return self._report().value(name)
         return values[name]
 
@@ -77,10 +77,10 @@ class GuestRun:
         self._rest()
         return self._report()
 
-    def _follow(self) -> Iterator[None]:
+    def _follow(self) -> Iterator[bool]:
         for frame in self._process.frames(_TIMEOUT):
             (self._console if frame.kind is Kind.OUTPUT else self._errors).extend(frame.payload)
-            yield
+            yield True
 
     def _rest(self) -> None:
         for _ in self._output:

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Applying the routes of assigned devices: VFIO's objects in the order in which they need each other."""
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 
@@ -17,6 +18,7 @@ from midway.uapi import vfio, vfio_forward
 from midway.vm.bus import Bus
 from midway.vm.events import EventLoop
 from midway.vm.lines import AssignedLine
+from midway.vm.summary import DeviceUse
 
 __all__ = ["AssignedDevices", "TrappedRegion"]
 
@@ -61,6 +63,7 @@ class AssignedDevices:
         self._kvm_vfio: KvmVfio | None = None
         self.lines: list[AssignedLine] = []
         self.findings: list[Finding] = []
+        self._mapped: Counter[str] = Counter()
 
     def open(self, plans: Sequence[DevicePlan], groups: Mapping[str, VfioGroup]) -> None:
         """Open and connect every device; `groups` has the claimed devices' groups by name.
@@ -74,6 +77,18 @@ class AssignedDevices:
         for plan, device in opened:
             for line in plan.lines:
                 self._connect_line(device, line)
+
+    def uses(self, plans: Sequence[DevicePlan]) -> tuple[DeviceUse, ...]:
+        """How each device came to be connected."""
+        return tuple(
+            DeviceUse(
+                name=plan.device.name,
+                dma=str(plan.dma.kind),
+                mapped=self._mapped[plan.device.name],
+                trapped=len(plan.mmio) - self._mapped[plan.device.name],
+            )
+            for plan in plans
+        )
 
     def _open(self, plan: DevicePlan, groups: Mapping[str, VfioGroup]) -> Device:
         name = plan.device.name
@@ -128,6 +143,7 @@ class AssignedDevices:
             self._vm.set_memory(
                 self._new_slot(), route.guest_address, region.size, mapping.address, device=device.name
             )
+            self._mapped[device.name] += 1
             return
         if route.mapped:
             self.findings.append(

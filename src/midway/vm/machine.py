@@ -146,6 +146,7 @@ class Machine:
             guest_memory=self._memory.size,
             final=self._final,
             marks=tuple(self._marks.snapshots),
+            devices=self._devices.uses(self.plan.devices),
             findings=(*self.plan.findings, *self._devices.findings, *self._bus.findings()),
         )
 

@@ -3,13 +3,22 @@
 
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
+from typing import Any, NamedTuple
 
 from midway.findings import Finding
 from midway.vm.marks import Snapshot, between
 from midway.vm.outcome import Outcome
 
-__all__ = ["RunSummary"]
+__all__ = ["DeviceUse", "RunSummary"]
+
+
+class DeviceUse(NamedTuple):
+    """How one device was connected: its DMA route, and how many regions were `mapped` or `trapped`."""
+
+    name: str
+    dma: str
+    mapped: int
+    trapped: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +36,7 @@ class RunSummary:
     guest_memory: int
     final: Snapshot
     marks: tuple[Snapshot, ...]
+    devices: tuple[DeviceUse, ...]
     findings: tuple[Finding, ...]
 
     def as_json(self) -> dict[str, Any]:
@@ -44,6 +54,7 @@ class RunSummary:
                 {"from": earlier.label, "to": later.label, **between(earlier, later)._asdict()}
                 for earlier, later in pairwise(self.marks)
             ],
+            "devices": [device._asdict() for device in self.devices],
             "findings": [finding.as_json() for finding in self.findings],
         }
 

@@ -31,6 +31,15 @@ registers() {
     echo "0x$(hexdump -v -n 8 -e '8/1 "%02x"' "$path/reg")"
 }
 
+# await_value FILE VALUE: until the file says so, at most 10 seconds
+await_value() {
+    tries=0
+    until [ "$(cat "$1")" = "$2" ] || [ $tries -ge 1000 ]; do
+        tries=$((tries + 1))
+        usleep 10000
+    done
+}
+
 mark 1
 while read -r module; do
     insmod "$module" || say failed "insmod $module"
