@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from midway.board.plan import Bank, GicPlan, UartPlan, Window
+from midway.devicetree.addresses import Span
 from midway.devicetree.gic import flags_of
 from midway.devicetree.node import Node, cells, cells64, strings
 from midway.host.device import Trigger
@@ -22,7 +23,6 @@ UART_CLOCK = 1_843_200  # Hz; a PC's, of which 115200 baud is a sixteenth
 _BAUD = 115_200
 _PPI = 1
 _TIMER_PPIS = (13, 14, 11, 10)  # secure, non-secure, virtual, hypervisor: as KVM wires them
-_BUS = "platform"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,7 @@ class Board:
 
 
 def guest_tree(board: Board, chosen: Chosen, devices: Sequence[DevicePlan], phandles: GuestPhandles) -> Node:
-    """The root; `devices` hang below its platform bus, and what they point to below the root."""
+    """The root; `devices` hang below its platform bus (or buses), and what they point to below the root."""
     return Node(
         "",
         {
@@ -77,7 +77,7 @@ def guest_tree(board: Board, chosen: Chosen, devices: Sequence[DevicePlan], phan
             _panic(board.panic),
             _marks(board.marks),
             *(provider for device in devices for provider in device.providers),
-            *([_platform_bus(devices)] if devices else []),
+            *_platform_buses(devices),
         ],
     )
 
@@ -99,9 +99,11 @@ def _aliases(board: Board, devices: Sequence[DevicePlan]) -> Node:
     """serial0 is the board's own; devices keep their kind of name, and are counted anew."""
     node = Node("aliases", {"serial0": strings(_uart_path(board.uart))})
     count = Counter({"serial": 1})
+    buses = _bus_names(devices)
     for device in devices:
         for kind in device.aliases:
-            node.properties[f"{kind}{count[kind]}"] = strings(f"/{_BUS}/{device.node.name}")
+            path = f"/{buses[device.dma.reach]}/{device.node.name}"
+            node.properties[f"{kind}{count[kind]}"] = strings(path)
             count[kind] += 1
     return node
 
@@ -199,16 +201,25 @@ def _marks(window: Window) -> Node:
     )
 
 
-def _platform_bus(devices: Sequence[DevicePlan]) -> Node:
-    """Its addresses are guest physical, for registers and, stated for direct DMA, for memory too."""
-    return Node(
-        _BUS,
-        {
-            "compatible": strings("simple-bus"),
-            "#address-cells": cells(2),
-            "#size-cells": cells(2),
-            "ranges": b"",
-            "dma-ranges": b"",
-        },
-        [device.node for device in devices],
-    )
+def _platform_buses(devices: Sequence[DevicePlan]) -> list[Node]:
+    """One bus for all devices whose DMA sees memory alike; their addresses are guest physical."""
+    return [
+        Node(
+            name,
+            {
+                "compatible": strings("simple-bus"),
+                "#address-cells": cells(2),
+                "#size-cells": cells(2),
+                "ranges": b"",
+                "dma-ranges": b"".join(cells64(span.child, span.parent, span.size) for span in reach or ()),
+            },
+            [device.node for device in devices if device.dma.reach == reach],
+        )
+        for reach, name in _bus_names(devices).items()
+    ]
+
+
+def _bus_names(devices: Sequence[DevicePlan]) -> dict[tuple[Span, ...] | None, str]:
+    """The buses' names by what their DMA reaches."""
+    reaches = dict.fromkeys(device.dma.reach for device in devices)
+    return {reach: "platform" + (f"-{number}" if number else "") for number, reach in enumerate(reaches)}

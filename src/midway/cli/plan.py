@@ -115,7 +115,7 @@ def _page(plan: MachinePlan) -> Iterator[str]:
             yield f"  SPI {route.spi:3}  {device.device.name} line {line.index}, {line.trigger}, {route.mode}"
     for device in plan.devices:
         yield ""
-        yield f"{device.device.name} becomes /platform/{device.node.name}"
+        yield f"{device.device.name} becomes {device.node.name} on the platform bus"
         yield f"  DMA: {device.dma.kind}" + (
             "" if device.dma.group is None else f", group {device.dma.group}"
         )

@@ -13,6 +13,9 @@ __all__ = ["interrupt_parent", "interrupt_wires", "lines"]
 
 _MOST_CELLS = 16
 
+# Controllers with specifiers of several cells, none of which are flags: all of their lines are levels.
+_WITHOUT_FLAGS = frozenset({"brcm,bcm2835-armctrl-ic", "brcm,bcm2836-armctrl-ic"})
+
 
 def interrupt_parent(tree: Tree, path: str) -> str:
     """The controller or nexus that the node's `interrupts` go to: the nearest one named or met on the way up.
@@ -69,8 +72,7 @@ def lines(tree: Tree, path: str) -> tuple[Line, ...]:
     for index, stated in enumerate(interrupt_wires(tree, path)):
         wire = through_nexus(tree, path, stated)
         at_gic = gic_version(tree[wire.controller]) is not None and len(wire.specifier) in (3, 4)
-        # Two cells are a number and flags at nearly every other controller, and no more is made of them.
-        flags = wire.specifier[2] if at_gic else wire.specifier[-1] if len(wire.specifier) > 1 else 0
+        flags = wire.specifier[2] if at_gic else _flags(tree, wire)
         found.append(
             Line(
                 index=index,
@@ -84,3 +86,11 @@ def lines(tree: Tree, path: str) -> tuple[Line, ...]:
         )
         first.setdefault(wire, index)
     return tuple(found)
+
+
+def _flags(tree: Tree, wire: Wire) -> int:
+    """The flags at a controller that is no GIC: by convention the last cell, if it is not the only one."""
+    names = text_list(tree[wire.controller], "compatible")
+    if len(wire.specifier) < 2 or not _WITHOUT_FLAGS.isdisjoint(names):
+        return 0
+    return wire.specifier[-1]

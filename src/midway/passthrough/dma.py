@@ -4,7 +4,7 @@
 from collections.abc import Iterator, Sequence
 
 from midway.board.plan import Bank
-from midway.devicetree.addresses import Span, dma_spans
+from midway.devicetree.addresses import dma_spans
 from midway.devicetree.index import Tree
 from midway.devicetree.references import parse_references
 from midway.errors import TreeError
@@ -14,12 +14,17 @@ from midway.passthrough.routes import DmaKind, DmaRoute
 
 __all__ = ["dma_findings", "is_coherent", "plan_dma"]
 
+_TOP = 1 << 64
 
-def plan_dma(device: HostDevice) -> DmaRoute:
+
+def plan_dma(device: HostDevice, tree: Tree) -> DmaRoute:
     """Through the IOMMU when the host has the device in a group."""
-    if device.iommu_group is None:
-        return DmaRoute(DmaKind.DIRECT)
-    return DmaRoute(DmaKind.IOMMU, device.iommu_group)
+    if device.iommu_group is not None:
+        return DmaRoute(DmaKind.IOMMU, device.iommu_group)
+    try:
+        return DmaRoute(DmaKind.DIRECT, reach=dma_spans(tree, device.node_path))
+    except TreeError:
+        return DmaRoute(DmaKind.DIRECT)  # refused by its findings
 
 
 def is_coherent(tree: Tree, path: str) -> bool:
@@ -37,52 +42,54 @@ def dma_findings(
     device: HostDevice, neighbours: Sequence[HostDevice], tree: Tree, banks: Sequence[Bank]
 ) -> Iterator[Finding]:
     """What is to be said of the device's DMA; `banks` is the guest's RAM."""
-    if device.iommu_group is not None:
-        others = [
-            other.name
-            for other in neighbours
-            if other.iommu_group == device.iommu_group and other.name != device.name
-        ]
-        if others:
-            yield Finding(
-                "group-shared",
-                Severity.WARNING,
-                device.name,
-                f"{', '.join(others)} shares its IOMMU group {device.iommu_group}",
-                "VFIO opens a group when none of its devices is left with a host driver: claim them too",
-            )
-        return
-    yield _no_iommu(device, tree)
+    if device.iommu_group is None:
+        yield _no_iommu(device, tree)
+    else:
+        yield from _group_findings(device, neighbours)
     try:
         reach = dma_spans(tree, device.node_path)
     except TreeError as error:
-        yield Finding("dma-window", Severity.REFUSAL, device.name, f"its DMA window is malformed: {error}")
+        yield Finding(
+            "dma-window", Severity.REFUSAL, device.name, str(error), "correct it in the host's device tree"
+        )
         return
     if reach is None:
         return
-    if any(span.child != span.parent for span in reach):
+    # Behind an IOMMU the device's own addresses are the guest's; without one they come out as the guest's.
+    windows = [(span.parent if device.iommu_group is None else span.child, span.size) for span in reach]
+    outside = next((bank for bank in banks if not _covers(windows, bank)), None)
+    if outside is not None or any(span.child >= _TOP for span in reach):
+        place = "" if outside is None else f" at {outside.address:#x}"
         yield Finding(
             "dma-window",
             Severity.REFUSAL,
             device.name,
-            "its bus shifts DMA addresses (dma-ranges), and direct DMA needs them unchanged",
-            "none without an IOMMU",
-        )
-    elif not all(_covers(reach, bank) for bank in banks):
-        yield Finding(
-            "dma-window",
-            Severity.REFUSAL,
-            device.name,
-            "its DMA does not reach all of the guest's RAM (dma-ranges of its bus)",
+            f"its DMA does not reach the guest's RAM{place} (dma-ranges of its bus)",
             "give the VM less memory, or huge pages at addresses that the device reaches",
         )
 
 
-def _covers(reach: Sequence[Span], bank: Bank) -> bool:
+def _group_findings(device: HostDevice, neighbours: Sequence[HostDevice]) -> Iterator[Finding]:
+    others = [
+        other.name
+        for other in neighbours
+        if other.iommu_group == device.iommu_group and other.name != device.name
+    ]
+    if others:
+        yield Finding(
+            "group-shared",
+            Severity.WARNING,
+            device.name,
+            f"{', '.join(others)} shares its IOMMU group {device.iommu_group}",
+            "VFIO opens a group when none of its devices is left with a host driver: claim them too",
+        )
+
+
+def _covers(windows: Sequence[tuple[int, int]], bank: Bank) -> bool:
     at = bank.address
-    for span in sorted(reach, key=lambda span: span.parent):
-        if span.parent <= at:
-            at = max(at, span.parent + span.size)
+    for start, size in sorted(windows):
+        if start <= at:
+            at = max(at, start + size)
     return at >= bank.address + bank.size
 
 

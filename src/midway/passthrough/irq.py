@@ -5,7 +5,10 @@ from collections.abc import Iterator, Sequence
 
 from midway.board.interrupt_map import InterruptMap
 from midway.config import InterruptMode
-from midway.devicetree.index import Tree
+from midway.devicetree.addresses import registers, size_cells, translate
+from midway.devicetree.gic import gic_version
+from midway.devicetree.index import Tree, parent_path
+from midway.errors import TreeError
 from midway.findings import Finding, Severity
 from midway.host.device import HostDevice, Line
 from midway.passthrough.routes import LineRoute
@@ -14,9 +17,9 @@ __all__ = ["guest_spis", "line_findings", "plan_lines"]
 
 
 def plan_lines(
-    device: HostDevice, mode: InterruptMode | None, interrupts: InterruptMap
+    device: HostDevice, mode: InterruptMode | None, interrupts: InterruptMap, tree: Tree
 ) -> tuple[LineRoute, ...]:
-    """A guest SPI for every line that is the first of its kind and reaches the GIC.
+    """A guest SPI for every line that is the first of its kind and can be passed.
 
     Raises PlanError when the guest's SPIs are exhausted.
     """
@@ -25,7 +28,7 @@ def plan_lines(
             line, interrupts.allocate(f"line {line.index} of {device.name}"), mode or InterruptMode.IRQFD
         )
         for line in device.lines
-        if line.spi is not None and line.duplicate_of is None
+        if line.duplicate_of is None and _obstacle(line, tree) is None
     )
 
 
@@ -49,35 +52,71 @@ def line_findings(device: HostDevice, neighbours: Sequence[HostDevice], tree: Tr
                 device.name,
                 f"{title} is the same interrupt as line {line.duplicate_of}: they are one in the guest too",
             )
-        elif line.spi is None:
-            yield _unroutable(device, line, title, tree)
-        else:
-            sharers = [
-                other.name
-                for other in neighbours
-                if other.node_path != device.node_path
-                and any(theirs.spi == line.spi for theirs in other.lines)
-            ]
-            if sharers:
-                yield Finding(
-                    "line-shared",
-                    Severity.WARNING,
-                    device.name,
-                    f"{title} is SPI {line.spi}, which {', '.join(sharers)} has too",
-                    "VFIO takes the interrupt only while no other driver has it: unbind theirs",
-                )
+            continue
+        obstacle = _obstacle(line, tree)
+        if obstacle is not None:
+            yield Finding(
+                "line-unroutable",
+                Severity.REFUSAL,
+                device.name,
+                f"{title} {obstacle}",
+                "none: it cannot be given to one guest",
+            )
+            continue
+        if line.spi is None:
+            yield Finding(
+                "line-behind-controller",
+                Severity.WARNING,
+                device.name,
+                f"{title} reaches the GIC through {line.controller}, so it can never be forwarded",
+                "none: the hardware is wired so; modes irqfd and userspace work",
+            )
+        sharers = _sharers(device, line, neighbours)
+        if sharers:
+            yield Finding(
+                "line-shared",
+                Severity.WARNING,
+                device.name,
+                f"{title} is also that of {', '.join(sharers)}",
+                "VFIO takes the interrupt only while no other driver has it: unbind theirs",
+            )
 
 
-def _unroutable(device: HostDevice, line: Line, title: str, tree: Tree) -> Finding:
-    controller = tree[line.controller]
-    if (
-        "interrupt-controller" in controller.properties
-        and line.specifier[:1] in ((1,), (3,))
-        and len(line.specifier) in (3, 4)
-    ):
-        cause = f"{title} is a private interrupt of each CPU (PPI {line.specifier[1]})"
-        remedy = "none: it cannot be given to one guest"
-    else:
-        cause = f"{title} goes to {line.controller}, not to the GIC"
-        remedy = "none yet: only lines that are SPIs of the GIC can be passed"
-    return Finding("line-not-at-gic", Severity.REFUSAL, device.name, cause, remedy)
+def _sharers(device: HostDevice, line: Line, neighbours: Sequence[HostDevice]) -> tuple[str, ...]:
+    return tuple(
+        other.name
+        for other in neighbours
+        if other.node_path != device.node_path
+        and any(
+            (theirs.controller, theirs.specifier) == (line.controller, line.specifier)
+            for theirs in other.lines
+        )
+    )
+
+
+def _obstacle(line: Line, tree: Tree) -> str | None:
+    """Why the host's kernel cannot hand the line to VFIO, None when it can."""
+    if line.spi is not None:
+        return None
+    if gic_version(tree[line.controller]) is not None:
+        return f"is a private interrupt of each CPU (PPI {line.specifier[1]})"
+    if not _is_memory_mapped(tree, line.controller):
+        return f"goes to {line.controller}, a controller that the CPU does not reach directly"
+    return None
+
+
+def _is_memory_mapped(tree: Tree, path: str) -> bool:
+    """Whether the CPU reaches the controller's registers, or those of what it is a part of.
+
+    If it is on a bus without sizes (I2C, SPI), its interrupts are handled in threads, and VFIO's is not.
+    """
+    for at in (path, *tree.upwards(path)):
+        try:
+            own = registers(tree, at)
+            if own and translate(tree, at, own[0][0]) is not None:
+                return True
+            if own and not size_cells(tree, parent_path(at)):
+                return False
+        except TreeError:
+            return False
+    return False

@@ -115,7 +115,7 @@ def _place(request: Request, tops: Sequence[str], host: Host, room: Room) -> _Pl
         request,
         select(host.tree, device, others),
         plan_mmio(device, config.address, room.addresses, host.page_size),
-        plan_lines(device, config.irq, room.interrupts),
+        plan_lines(device, config.irq, room.interrupts, host.tree),
     )
 
 
@@ -140,7 +140,7 @@ def _describe(
     return DevicePlan(
         device=device,
         mmio=placed.mmio,
-        dma=plan_dma(device),
+        dma=plan_dma(device, host.tree),
         lines=placed.lines,
         node=made[device.node_path],
         providers=providers.stand_ins.nodes,

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from midway.config import InterruptMode, ProviderPolicy
+from midway.devicetree.addresses import Span
 from midway.devicetree.node import Node
 from midway.findings import Finding
 from midway.host.device import HostDevice, Line, Region
@@ -26,10 +27,15 @@ class DmaKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class DmaRoute:
-    """`group` is the IOMMU group's number; None with direct DMA (guest physical = host physical)."""
+    """`group` is the IOMMU group's number; None with direct DMA (guest physical = host physical).
+
+    `reach` is what the host's buses make of the device's addresses with direct DMA (`child` on the bus,
+    `parent` in memory), and the guest's bus must make too.  None when they change and limit nothing.
+    """
 
     kind: DmaKind
     group: int | None = None
+    reach: tuple[Span, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
