@@ -1,14 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``midway lab``: run commands on emulated Arm boards."""
+"""``midway lab``: emulated Arm boards."""
 
 import argparse
 import contextlib
+import json
 import os
 import sys
 import threading
+from collections.abc import Callable
 
-from midway.errors import LabError
+from midway.errors import LabError, UsageError
 from midway.lab.boards import BOARDS, DEFAULT_BOARD, board_named
+from midway.lab.cache import Cache
 from midway.lab.connection import Process
 from midway.lab.frames import CHUNK, Kind
 from midway.lab.running import start_board
@@ -18,19 +21,42 @@ __all__ = ["add_parser", "run"]
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     summary = "run commands on emulated Arm boards"
-    parser = subparsers.add_parser("lab", help=summary, description=summary)
+    boards = "\n".join(f"  {board.name:<12}{board.summary}" for board in BOARDS.values())
+    parser = subparsers.add_parser(
+        "lab",
+        help=summary,
+        description="Run commands on emulated Arm boards, with this checkout's Midway and driver on them.",
+        epilog=f"boards:\n{boards}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
 
-    command = actions.add_parser(
-        "run",
-        help="run a command on a board",
-        description="Boot a board with this checkout's Midway and run a command.",
+    command = _add_action(
+        actions, "run", "run a command on a board; its exit status and output are ours", _run
     )
     _add_board_options(command)
-    command.add_argument(
-        "argv", metavar="COMMAND", nargs=argparse.REMAINDER, help="after --; its status is ours"
+    command.add_argument("argv", metavar="COMMAND", nargs=argparse.REMAINDER, help="after --")
+
+    up = _add_action(
+        actions, "up", "boot a board and open a shell on it; leaving it powers the board off", _up
     )
-    command.set_defaults(act=_run_command)
+    _add_board_options(up)
+
+    status = _add_action(actions, "status", "show what is cached and which programs are missing", _status)
+    status.add_argument("--json", action="store_true", help="print it as JSON")
+
+    _add_action(actions, "clean", "remove everything cached", _clean)
+
+
+def _add_action(
+    actions: "argparse._SubParsersAction[argparse.ArgumentParser]",
+    name: str,
+    summary: str,
+    act: Callable[[argparse.Namespace], int],
+) -> argparse.ArgumentParser:
+    parser = actions.add_parser(name, help=summary, description=f"{summary[0].upper()}{summary[1:]}.")
+    parser.set_defaults(act=act)
+    return parser
 
 
 def _add_board_options(parser: argparse.ArgumentParser) -> None:
@@ -43,10 +69,10 @@ def run(arguments: argparse.Namespace) -> int:
     return status
 
 
-def _run_command(arguments: argparse.Namespace) -> int:
+def _run(arguments: argparse.Namespace) -> int:
     argv = arguments.argv[1:] if arguments.argv[:1] == ["--"] else arguments.argv
     if not argv:
-        raise LabError("no command to run on the board", remedy="give one after --")
+        raise UsageError("no command to run on the board", remedy="give one after --")
     with start_board(board_named(arguments.board), debug=arguments.debug) as board:
         process = board.start(argv)
         threading.Thread(target=_forward_input, args=(process,), name="lab-input", daemon=True).start()
@@ -64,3 +90,43 @@ def _forward_input(process: Process) -> None:
             while data := os.read(sys.stdin.fileno(), CHUNK):
                 process.write(data)
         process.close_input()
+
+
+def _up(arguments: argparse.Namespace) -> int:
+    from midway.lab.shell import interactive_shell, require_terminal
+
+    require_terminal()
+    with start_board(board_named(arguments.board), debug=arguments.debug) as board:
+        return interactive_shell(board, arguments.board)
+
+
+def _status(arguments: argparse.Namespace) -> int:
+    from midway.lab.status import lab_status
+
+    status = lab_status(Cache())
+    if arguments.json:
+        print(json.dumps(status.as_json(), indent=2))
+        return 0
+    print(f"cache       {status.cache}")
+    for artefact in status.artefacts:
+        note = "" if artefact.current else "  (of another state of Midway: not used)"
+        print(f"  {artefact.name:<10}{artefact.key}  {_mebibytes(artefact.size):>8}{note}")
+    print(f"kernel      {status.kernel or 'not fetched yet'}")
+    print(f"emulator    {status.emulator or 'missing'}")
+    for tool in status.missing:
+        print(f"missing     {tool.program}: apt-get install {tool.package}")
+    return 0
+
+
+def _clean(_: argparse.Namespace) -> int:
+    cache = Cache()
+    removed = cache.clean()
+    kept = len(cache.artefacts())
+    print(f"removed {len(removed)} artefacts, {_mebibytes(sum(artefact.size for artefact in removed))}")
+    if kept:
+        print(f"{kept} kept, which a running board uses")
+    return 0
+
+
+def _mebibytes(size: int) -> str:
+    return f"{size / (1 << 20):.0f} MiB"

@@ -5,7 +5,7 @@
 come.
 """
 
-from midway.lab.boards import BOARDS, DEFAULT_BOARD, Board, board_named
+from midway.lab.boards import BOARDS, DEFAULT_BOARD, HOST_ADDRESS, Board, board_named
 from midway.lab.cache import Cache
 from midway.lab.connection import BoardConnection, Completed, Process
 from midway.lab.initramfs import build_initramfs
@@ -15,6 +15,7 @@ from midway.lab.running import RunningBoard, start_board
 __all__ = [
     "BOARDS",
     "DEFAULT_BOARD",
+    "HOST_ADDRESS",
     "Board",
     "BoardConnection",
     "Cache",

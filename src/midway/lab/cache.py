@@ -14,7 +14,7 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -87,15 +87,21 @@ class Cache:
                 found.append(Artefact(name, key, path, _size_on_disk(path)))
         return found
 
-    def clean(self) -> int:
-        """Remove every artefact and every leftover, waiting for those in use; the bytes that became free."""
-        freed = 0
+    def clean(self) -> list[Artefact]:
+        """Remove every artefact and every leftover of a run that was cut short, except what is in use.
+
+        Returns what was removed.
+        """
+        removed = []
         for artefact in self.artefacts():
-            with self._lock(artefact.path.name, fcntl.LOCK_EX):
-                shutil.rmtree(artefact.path, ignore_errors=True)
-                self._remove_leftovers(artefact.path.name)
-            freed += artefact.size
-        return freed
+            with suppress(BlockingIOError), self._lock(artefact.path.name, fcntl.LOCK_EX | fcntl.LOCK_NB):
+                shutil.rmtree(artefact.path)
+                removed.append(artefact)
+        for leftover in self.directory.glob(".*.*"):
+            directory_name = leftover.name[1:].rpartition(".")[0]
+            with suppress(BlockingIOError), self._lock(directory_name, fcntl.LOCK_EX | fcntl.LOCK_NB):
+                shutil.rmtree(leftover)
+        return removed
 
     def _build(self, recipe: Recipe, path: Path) -> None:
         self._remove_leftovers(recipe.directory_name)

@@ -144,6 +144,10 @@ class BoardConnection:
         self._reader.join()
         self._channel.close()
 
+    @property
+    def is_lost(self) -> bool:
+        return self._lost is not None
+
     def wait_until_ready(self) -> Mapping[str, str]:
         """Wait for the board's server; what it says of the board."""
         ready = next(self.receive(0, None))

@@ -13,24 +13,29 @@ from midway.lab.progress import step
 from midway.lab.root import Root
 from midway.lab.tools import run_tool
 
-__all__ = ["driver_module"]
+__all__ = ["driver_module", "driver_recipe"]
 
 _SOURCE = Path(__file__).resolve().parents[3] / "drivers/vfio-forward"
 _MODULE = "vfio-forward.ko"
 
 
-def driver_module(cache: Cache, root: Root, stack: ExitStack) -> Path | None:
-    """The built module, kept in the cache while `stack` is open; None where the driver's source is not."""
+def driver_recipe(cache: Cache, root: Root) -> Recipe | None:
+    """How to build the driver for the kernel of `root`; None where its source is not."""
     if not _SOURCE.is_dir():
         return None
     headers = headers_recipe(root)
     digest = hashlib.sha256()
     for path in sorted(_SOURCE.iterdir()):
-        if path.is_file():
+        if path.suffix in (".c", ".h") or path.name == "Kbuild":
             digest.update(path.name.encode() + b"\0" + path.read_bytes())
     inputs = {"headers": headers.key, "source": digest.hexdigest(), "recipe": Path(__file__).read_text()}
-    build = partial(_build, cache, headers, root.kernel_release)
-    return stack.enter_context(cache.use(Recipe("driver", inputs, build))) / _MODULE
+    return Recipe("driver", inputs, partial(_build, cache, headers, root.kernel_release))
+
+
+def driver_module(cache: Cache, root: Root, stack: ExitStack) -> Path | None:
+    """The built module, kept in the cache while `stack` is open; None where the driver's source is not."""
+    recipe = driver_recipe(cache, root)
+    return stack.enter_context(cache.use(recipe)) / _MODULE if recipe else None
 
 
 def _build(cache: Cache, headers: Recipe, kernel: str, directory: Path) -> None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Says on standard error what takes long: a spinner with the seconds on a terminal, else one line per
+"""Says on standard error what takes long: a spinner, then the seconds, on a terminal; else one line per
 step.
 """
 
@@ -13,16 +13,15 @@ __all__ = ["step"]
 
 @contextmanager
 def step(text: str) -> Iterator[None]:
-    """Announce `text` while the block runs, and how long it took once it has succeeded."""
-    began = time.monotonic()
-    if sys.stderr.isatty():
-        from rich.console import Console
-
-        console = Console(stderr=True)
-        with console.status(text):
-            yield
-        console.print(f"{text}: {time.monotonic() - began:.1f} s", highlight=False)
-    else:
+    """Announce `text` while the block runs, and on a terminal how long it took once it has succeeded."""
+    if not sys.stderr.isatty():
         print(f"midway: {text}", file=sys.stderr, flush=True)
         yield
-        print(f"midway: {text}: {time.monotonic() - began:.1f} s", file=sys.stderr, flush=True)
+        return
+    from rich.console import Console  # takes a tenth of a second, which commands without steps need not pay
+
+    console = Console(stderr=True)
+    began = time.monotonic()
+    with console.status(text):
+        yield
+    console.print(f"{text}: {time.monotonic() - began:.1f} s", highlight=False)

@@ -13,6 +13,7 @@ from midway.errors import BoardLostError
 from midway.lab.boards import Board
 from midway.lab.cache import Cache
 from midway.lab.connection import BoardConnection
+from midway.lab.console import last_words
 from midway.lab.driver import driver_module
 from midway.lab.emulator import INITRAMFS, emulator_arguments
 from midway.lab.initramfs import build_initramfs
@@ -24,7 +25,6 @@ from midway.lab.uart import SpareUart
 
 __all__ = ["RunningBoard", "start_board"]
 
-_LAST_LINES = 12
 _END_OF_CONSOLE = 5.0  # seconds that a dying QEMU gets to say its last
 _DRIVER = "drivers/vfio-forward.ko"  # below /opt/midway on the board
 
@@ -64,11 +64,8 @@ class RunningBoard(BoardConnection):
     def _lost_error(self, reason: str) -> BoardLostError:
         with contextlib.suppress(subprocess.TimeoutExpired):
             self.machine.wait(_END_OF_CONSOLE)
-        lines = [line for line in self.console.splitlines() if line.strip()][-_LAST_LINES:]
-        said = "".join(f"\n    {line}" for line in lines) or " nothing"
         return BoardLostError(
-            f"the board {self.board.name} is lost",
-            answer=f"{reason}; its console's last lines:{said}",
+            f"the board {self.board.name} is lost", answer=f"{reason}; {last_words(self.console)}"
         )
 
 

@@ -30,7 +30,7 @@ class DownloadServer:
         content = self._content
 
         class Handler(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:  # noqa: N802  (the name http.server calls)
+            def do_GET(self) -> None:
                 if self.path != "/blob":
                     self.send_error(404)
                     return
