@@ -4,8 +4,8 @@
 import time
 
 import pytest
-import tasks
 
+from lab import tasks
 from midway.lab.guest_run import GuestRun, run_guest
 from midway.lab.running import RunningBoard
 
