@@ -25,7 +25,7 @@ class EventLoop:
         # poll(2) and not epoll(7), which refuses regular files: a console's input may be one.
         self._poll = select.poll()
         self._callbacks: dict[int, Callable[[], None]] = {}
-        self._changes: list[tuple[int, bool]] = []
+        self._changes: list[tuple[int, Callable[[], None] | None]] = []
         self._lock = threading.Lock()
         self._stopping = False
         self._thread: threading.Thread | None = None
@@ -53,25 +53,25 @@ class EventLoop:
             self._thread = None
 
     def watch(self, fd: int, call: Callable[[], None]) -> None:
-        """Call `call`, in the loop's thread, whenever `fd` can be read or is at its end."""
+        """Call `call`, in the loop's thread, whenever `fd` can be read or is at its end, until forgotten."""
         with self._lock:
-            self._callbacks[fd] = call
-            self._changes.append((fd, True))
+            self._changes.append((fd, call))
         self._wake.signal()
 
     def forget(self, fd: int) -> None:
         """Stop watching, from the next round on."""
         with self._lock:
-            self._changes.append((fd, False))
+            self._changes.append((fd, None))
         self._wake.signal()
 
     def _apply_changes(self) -> None:
         with self._lock:
             changes, self._changes = self._changes, []
-        for fd, watched in changes:
-            if watched:
+        for fd, call in changes:
+            if call is not None:
+                self._callbacks[fd] = call
                 self._poll.register(fd, select.POLLIN)
-            else:
+            elif self._callbacks.pop(fd, None) is not None:
                 self._poll.unregister(fd)
 
     def _run(self) -> None:
@@ -81,7 +81,7 @@ class EventLoop:
                     if fd == self._wake.fd:
                         self._wake.drain()
                         self._apply_changes()
-                    else:
+                    elif fd in self._callbacks:  # and not forgotten since the poll
                         self._callbacks[fd]()
         except Exception as error:  # noqa: BLE001 - handed to the one who owns the loop
             self._failed(error)
