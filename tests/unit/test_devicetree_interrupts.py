@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Interrupts from a node to the controller that takes them."""
+
+import pytest
+
+from midway.devicetree.index import Tree
+from midway.devicetree.interrupts import interrupt_parent, lines
+from midway.errors import TreeError
+from midway.host.device import Trigger
+from unit.dts import tree
+
+GIC = 'gic: gic { compatible = "arm,gic-v3"; interrupt-controller; #interrupt-cells = <3>; };'
+
+
+def board(body: str) -> Tree:
+    return tree(f"interrupt-parent = <&gic>; {GIC} {body}")
+
+
+def test_spis_triggers_names_and_duplicates_are_known() -> None:
+    found = lines(board('d { interrupts = <0 5 4>, <0 6 1>, <0 5 4>; interrupt-names = "a", "b"; };'), "/d")
+    assert [line.spi for line in found] == [5, 6, 5]
+    assert [line.trigger for line in found] == [Trigger.LEVEL_HIGH, Trigger.EDGE_RISING, Trigger.LEVEL_HIGH]
+    assert [line.name for line in found] == ["a", "b", None]
+    assert [line.duplicate_of for line in found] == [None, None, 0]
+    assert {line.controller for line in found} == {"/gic"}
+
+
+def test_the_same_number_with_another_trigger_is_no_duplicate() -> None:
+    assert [line.duplicate_of for line in lines(board("d { interrupts = <0 5 4>, <0 5 1>; };"), "/d")] == [
+        None,
+        None,
+    ]
+
+
+@pytest.mark.parametrize(
+    ("specifier", "spi"), [("0 987 4", 987), ("1 9 4", None), ("2 0 4", 4064), ("3 1 4", None), ("0 5 0", 5)]
+)
+def test_only_shared_interrupts_have_an_spi(specifier: str, spi: int | None) -> None:
+    assert lines(board(f"d {{ interrupts = <{specifier}>; }};"), "/d")[0].spi == spi
+
+
+def test_four_cells_are_understood() -> None:
+    source = 'g: gic { compatible = "arm,gic-v3"; interrupt-controller; #interrupt-cells = <4>; };'
+    found = lines(tree(f"interrupt-parent = <&g>; {source} d {{ interrupts = <0 9 1 0>; }};"), "/d")
+    assert (found[0].spi, found[0].trigger) == (9, Trigger.EDGE_RISING)
+
+
+def test_the_parent_is_the_nearest_one_named_or_met_on_the_way_up() -> None:
+    found = board(
+        "mid: mid { interrupt-controller; #interrupt-cells = <2>; below { d { interrupts = <3 8>; }; }; };"
+        "far { interrupt-parent = <&mid>; d { interrupts = <1 2>; }; };"
+    )
+    assert interrupt_parent(found, "/mid/below/d") == "/mid"
+    assert lines(found, "/mid/below/d")[0].trigger is Trigger.LEVEL_LOW
+    assert lines(found, "/mid/below/d")[0].spi is None
+    assert interrupt_parent(found, "/far/d") == "/mid"
+    assert interrupt_parent(found, "/far") == "/mid"
+
+
+def test_extended_interrupts_go_first_and_can_go_to_several_controllers() -> None:
+    found = lines(
+        board(
+            "mid: mid { interrupt-controller; #interrupt-cells = <1>; };"
+            "d { interrupts = <0 1 4>; interrupts-extended = <&mid 7>, <&gic 0 8 4>; };"
+        ),
+        "/d",
+    )
+    assert [(line.controller, line.spi) for line in found] == [("/mid", None), ("/gic", 8)]
+
+
+def test_a_nexus_maps_by_unit_address_and_specifier_under_its_mask() -> None:
+    found = board(
+        "bus { #address-cells = <2>; #size-cells = <1>; #interrupt-cells = <1>;"
+        " interrupt-map-mask = <0xf 0 0x3f>; interrupt-map = <1 0 7 &gic 0 40 4>, <2 0 7 &gic 0 41 4>;"
+        " d@2,0 { reg = <0x12 0 1>; interrupts = <7>; }; d@3,0 { reg = <3 0 1>; interrupts = <7>; }; };"
+    )
+    assert lines(found, "/bus/d@2,0")[0].spi == 41
+    with pytest.raises(TreeError, match="does not map"):
+        lines(found, "/bus/d@3,0")
+
+
+def test_nexus_nodes_in_a_circle_are_an_error() -> None:
+    found = tree(
+        "a: a { #interrupt-cells = <1>; #address-cells = <0>; interrupt-map = <1 &b 1>; };"
+        "b: b { #interrupt-cells = <1>; #address-cells = <0>; interrupt-map = <1 &a 1>; };"
+        "d { interrupt-parent = <&a>; interrupts = <1>; };"
+    )
+    with pytest.raises(TreeError, match="circle"):
+        lines(found, "/d")
+
+
+def test_interrupt_parents_in_a_circle_are_an_error() -> None:
+    found = tree(
+        "a: a { interrupt-parent = <&b>; }; b: b { interrupt-parent = <&a>; };"
+        "d { interrupt-parent = <&a>; interrupts = <1>; };"
+    )
+    with pytest.raises(TreeError, match="no interrupt parent"):
+        lines(found, "/d")
+
+
+@pytest.mark.parametrize(
+    ("body", "complaint"),
+    [
+        ("d { interrupts = <0 5>; };", "no entries of 3"),
+        ("d { interrupts-extended = <&gic 0 5>; };", "3 arguments"),
+        ("d { interrupts-extended = <77 0 5>; };", "no node has the phandle 0x4d"),
+        ("d { interrupt-parent = <77>; interrupts = <0 5 4>; };", "phandle 0x4d"),
+        (
+            "z: z { #interrupt-cells = <0>; }; d { interrupt-parent = <&z>; interrupts = <1>; };",
+            "no entries of 0",
+        ),
+        ("d { interrupts = [00]; };", "no cells"),
+    ],
+)
+def test_malformed_interrupts_are_errors(body: str, complaint: str) -> None:
+    with pytest.raises(TreeError, match=complaint):
+        lines(board(body), "/d")
