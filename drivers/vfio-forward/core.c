@@ -2,13 +2,12 @@
 /*
  * vfio-forward: a VFIO bus driver for platform devices.
  *
- * This file binds devices, opens and closes them, and hands every request to
- * the file that knows its subject.
+ * This file makes VFIO devices of what the buses bring, opens and closes them,
+ * and hands every request to the file that knows its subject.
  */
 #include <linux/capability.h>
 #include <linux/iommu.h>
 #include <linux/module.h>
-#include <linux/pm_runtime.h>
 #include <linux/sched.h>
 #include <linux/uaccess.h>
 
@@ -22,21 +21,11 @@ MODULE_PARM_DESC(direct_dma,
 static int vfio_forward_init(struct vfio_device *core)
 {
 	struct vfio_forward_device *device = vfio_forward_of(core);
-	int ret;
 
-	device->platform = to_platform_device(core->dev);
 	mutex_init(&device->lock);
 	mutex_init(&device->irq_lock);
 	vfio_forward_direct_init(device);
-
-	ret = vfio_forward_regions_init(device);
-	if (ret)
-		return ret;
-
-	ret = vfio_forward_lines_init(device);
-	if (ret)
-		vfio_forward_regions_release(device);
-	return ret;
+	return 0;
 }
 
 static void vfio_forward_release(struct vfio_device *core)
@@ -175,13 +164,10 @@ static const struct vfio_device_ops vfio_forward_direct_ops = {
 };
 
 /* Says in the log why a device cannot be had; VFIO itself says nothing. */
-static int vfio_forward_check(struct platform_device *platform)
+static int vfio_forward_check(struct device *dev, const char *driver_override)
 {
-	struct device *dev = &platform->dev;
-
 	/* A device that is called vfio-forward would match by its name. */
-	if (!platform->driver_override ||
-	    strcmp(platform->driver_override, VFIO_FORWARD_NAME))
+	if (!driver_override || strcmp(driver_override, VFIO_FORWARD_NAME))
 		return dev_err_probe(dev, -ENODEV,
 				     "bound by driver_override only\n");
 
@@ -198,14 +184,28 @@ static int vfio_forward_check(struct platform_device *platform)
 	return 0;
 }
 
-static int vfio_forward_probe(struct platform_device *platform)
+static int vfio_forward_describe(struct vfio_forward_device *device)
 {
-	struct device *dev = &platform->dev;
+	int ret;
+
+	ret = vfio_forward_regions_init(device);
+	if (ret)
+		return ret;
+	ret = vfio_forward_lines_init(device);
+	if (ret)
+		return ret;
+	return vfio_forward_power_init(device);
+}
+
+/* Runtime PM is enabled; whoever called disables it when this fails. */
+int vfio_forward_bind(struct device *dev, const struct vfio_forward_bus *bus,
+		      const char *driver_override)
+{
 	struct vfio_forward_device *device;
 	bool direct;
 	int ret;
 
-	ret = vfio_forward_check(platform);
+	ret = vfio_forward_check(dev, driver_override);
 	if (ret)
 		return ret;
 
@@ -214,55 +214,59 @@ static int vfio_forward_probe(struct platform_device *platform)
 				   direct ? &vfio_forward_direct_ops :
 					    &vfio_forward_iommu_ops);
 	if (IS_ERR(device))
-		return dev_err_probe(dev, PTR_ERR(device),
-				     "cannot describe the device\n");
+		return PTR_ERR(device);
+	device->bus = bus;
 	device->direct = direct;
 
-	ret = vfio_forward_power_init(device);
+	ret = vfio_forward_describe(device);
 	if (ret)
 		goto put;
 
 	/* Before the device can be opened, or its attributes read. */
-	platform_set_drvdata(platform, device);
-	pm_runtime_enable(dev);
+	dev_set_drvdata(dev, device);
 
 	ret = direct ? vfio_register_emulated_iommu_dev(&device->core) :
 		       vfio_register_group_dev(&device->core);
 	if (ret) {
 		dev_err(dev, "VFIO does not take the device: %d\n", ret);
-		goto disable;
+		goto put;
 	}
 	return 0;
 
-disable:
-	pm_runtime_disable(dev);
 put:
 	vfio_put_device(&device->core);
 	return ret;
 }
 
 /* Waits until the last user has closed the device. */
-static int vfio_forward_remove(struct platform_device *platform)
+void vfio_forward_unbind(struct device *dev)
 {
-	struct vfio_forward_device *device = platform_get_drvdata(platform);
+	struct vfio_forward_device *device = dev_get_drvdata(dev);
 
 	vfio_unregister_group_dev(&device->core);
-	pm_runtime_disable(&platform->dev);
 	vfio_put_device(&device->core);
-	return 0;
 }
 
-/* No table of devices: driver_override alone brings a device here. */
-static struct platform_driver vfio_forward_driver = {
-	.probe	= vfio_forward_probe,
-	.remove	= vfio_forward_remove,
-	.driver	= {
-		.name = VFIO_FORWARD_NAME,
-		.dev_groups = vfio_forward_attribute_groups,
-	},
-	.driver_managed_dma = true,
-};
-module_platform_driver(vfio_forward_driver);
+static int __init vfio_forward_start(void)
+{
+	int ret;
+
+	ret = vfio_forward_platform_register();
+	if (ret)
+		return ret;
+	ret = vfio_forward_amba_register();
+	if (ret)
+		vfio_forward_platform_unregister();
+	return ret;
+}
+module_init(vfio_forward_start);
+
+static void __exit vfio_forward_stop(void)
+{
+	vfio_forward_amba_unregister();
+	vfio_forward_platform_unregister();
+}
+module_exit(vfio_forward_stop);
 
 MODULE_DESCRIPTION("VFIO for platform devices of Arm hosts");
 MODULE_AUTHOR("The Midway authors");

@@ -3,7 +3,6 @@
 #define VFIO_FORWARD_INTERNAL_H
 
 #include <linux/mutex.h>
-#include <linux/platform_device.h>
 #include <linux/spinlock.h>
 #include <linux/vfio.h>
 
@@ -11,10 +10,20 @@
 
 #define VFIO_FORWARD_NAME	"vfio-forward"
 
+struct attribute_group;
 struct clk_bulk_data;
 struct eventfd_ctx;
 struct reset_control;
-struct vfio_forward_device;
+struct resource;
+
+/* How a bus describes its devices. */
+struct vfio_forward_bus {
+	/* A memory resource; NULL behind the last. */
+	const struct resource *(*memory)(struct device *dev, unsigned int index);
+	/* The number of interrupts, and the Linux irq of one; or an error. */
+	int (*count_irqs)(struct device *dev);
+	int (*irq)(struct device *dev, unsigned int index);
+};
 
 /* One memory resource. */
 struct vfio_forward_region {
@@ -56,7 +65,7 @@ struct vfio_forward_memory {
 
 struct vfio_forward_device {
 	struct vfio_device core;
-	struct platform_device *platform;
+	const struct vfio_forward_bus *bus;
 	bool		direct;		/* no IOMMU: direct DMA */
 	bool		warned;		/* of direct DMA, once per binding */
 
@@ -82,6 +91,28 @@ vfio_forward_of(struct vfio_device *core)
 {
 	return container_of(core, struct vfio_forward_device, core);
 }
+
+/* core.c */
+int vfio_forward_bind(struct device *dev, const struct vfio_forward_bus *bus,
+		      const char *driver_override);
+void vfio_forward_unbind(struct device *dev);
+
+/* platform.c, amba.c: the buses */
+int vfio_forward_platform_register(void);
+void vfio_forward_platform_unregister(void);
+#if IS_ENABLED(CONFIG_ARM_AMBA)
+int vfio_forward_amba_register(void);
+void vfio_forward_amba_unregister(void);
+#else
+static inline int vfio_forward_amba_register(void)
+{
+	return 0;
+}
+
+static inline void vfio_forward_amba_unregister(void)
+{
+}
+#endif
 
 /* power.c: power domains, clocks, resets */
 int vfio_forward_power_init(struct vfio_forward_device *device);

@@ -17,11 +17,11 @@
 
 int vfio_forward_lines_init(struct vfio_forward_device *device)
 {
-	struct platform_device *platform = device->platform;
+	struct device *dev = device->core.dev;
 	struct vfio_forward_line *line;
 	int count, irq;
 
-	count = platform_irq_count(platform);
+	count = device->bus->count_irqs(dev);
 	if (count < 0)
 		return count;
 
@@ -31,9 +31,9 @@ int vfio_forward_lines_init(struct vfio_forward_device *device)
 
 	for (; device->num_lines < count; device->num_lines++) {
 		line = &device->lines[device->num_lines];
-		irq = platform_get_irq(platform, device->num_lines);
+		irq = device->bus->irq(dev, device->num_lines);
 		if (irq < 0)
-			goto fail;
+			return irq;
 
 		line->irq = irq;
 		line->flags = VFIO_IRQ_INFO_EVENTFD;
@@ -41,25 +41,20 @@ int vfio_forward_lines_init(struct vfio_forward_device *device)
 			line->flags |= VFIO_IRQ_INFO_MASKABLE |
 				       VFIO_IRQ_INFO_AUTOMASKED;
 		spin_lock_init(&line->lock);
-		line->name = kasprintf(GFP_KERNEL, VFIO_FORWARD_NAME "/%s[%u]",
-				       dev_name(&platform->dev),
-				       device->num_lines);
-		if (!line->name) {
-			irq = -ENOMEM;
-			goto fail;
-		}
+		/* A directory below /proc/irq has this name too: no slash. */
+		line->name = kasprintf(GFP_KERNEL, VFIO_FORWARD_NAME ":%s[%u]",
+				       dev_name(dev), device->num_lines);
+		if (!line->name)
+			return -ENOMEM;
 	}
 	return 0;
-
-fail:
-	vfio_forward_lines_release(device);
-	return irq;
 }
 
+/* Also after lines_init() has failed, or was not called. */
 void vfio_forward_lines_release(struct vfio_forward_device *device)
 {
-	while (device->num_lines--)
-		kfree(device->lines[device->num_lines].name);
+	for (; device->num_lines; device->num_lines--)
+		kfree(device->lines[device->num_lines - 1].name);
 	kfree(device->lines);
 }
 

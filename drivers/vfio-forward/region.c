@@ -14,12 +14,12 @@
 
 int vfio_forward_regions_init(struct vfio_forward_device *device)
 {
-	struct platform_device *platform = device->platform;
+	struct device *dev = device->core.dev;
 	struct vfio_forward_region *region;
-	struct resource *resource;
+	const struct resource *resource;
 	unsigned int count = 0;
 
-	while (platform_get_resource(platform, IORESOURCE_MEM, count))
+	while (device->bus->memory(dev, count))
 		count++;
 
 	device->regions = kcalloc(count, sizeof(*region), GFP_KERNEL);
@@ -28,8 +28,7 @@ int vfio_forward_regions_init(struct vfio_forward_device *device)
 
 	for (; device->num_regions < count; device->num_regions++) {
 		region = &device->regions[device->num_regions];
-		resource = platform_get_resource(platform, IORESOURCE_MEM,
-						 device->num_regions);
+		resource = device->bus->memory(dev, device->num_regions);
 		region->start = resource->start;
 		region->size = resource_size(resource);
 		region->flags = VFIO_REGION_INFO_FLAG_READ;
