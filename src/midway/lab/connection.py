@@ -18,6 +18,7 @@ from midway.lab.frames import CHUNK, Frame, FrameDecoder, Kind, ProtocolError, e
 __all__ = ["BoardConnection", "Completed", "Process"]
 
 _SILENCE = 120.0  # seconds; the server answers within one, on a busy machine within a few
+_ENDED = "the emulator has ended"
 _LAST_OF_A_REQUEST = (Kind.EXIT, Kind.FAILED, Kind.DONE, Kind.READY)
 
 
@@ -278,7 +279,7 @@ class BoardConnection:
 
     def _read(self) -> None:
         decoder = FrameDecoder()
-        reason = "the emulator has ended"
+        reason = _ENDED
         try:
             while data := self._channel.recv(CHUNK):
                 for frame in decoder.feed(data):
@@ -299,4 +300,6 @@ class BoardConnection:
 def _reason(error: Exception) -> str:
     if isinstance(error, TimeoutError):
         return f"it has not answered for {_SILENCE:.0f} s"
+    if isinstance(error, ConnectionError):
+        return _ENDED
     return f"its channel failed: {error}"

@@ -13,7 +13,6 @@ import os
 import platform
 import pty
 import selectors
-import signal
 import struct
 import subprocess
 import termios
@@ -285,7 +284,6 @@ class BoardServer:
 
 
 def main() -> None:
-    signal.signal(signal.SIGHUP, signal.SIG_IGN)
     channel = os.open(_channel_device(), os.O_RDWR | os.O_CLOEXEC)
     BoardServer(channel).serve()
 
