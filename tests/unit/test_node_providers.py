@@ -1,0 +1,221 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What becomes of the properties that point from a device to others."""
+
+from typing import Any
+
+import pytest
+
+from midway.config import ProviderPolicy
+from midway.devicetree.node import cells, strings
+from midway.devicetree.values import cell_list, number, text
+from midway.errors import PlanError
+from midway.findings import Severity
+from midway.passthrough.policies import Rule, RuleBook
+from midway.passthrough.routes import DevicePlan
+from unit.planned import board, codes, findings, plan, plans
+
+OSC = 'osc: osc { compatible = "fixed-clock"; #clock-cells = <0>; clock-frequency = <24000000>; };'
+CMU = "cmu: cmu { #clock-cells = <1>; #reset-cells = <1>; #power-domain-cells = <0>; };"
+
+
+def device(properties: str, children: str = "") -> str:
+    return f'd@10000 {{ compatible = "x"; reg = <0 0x10000 0 0x1000>; {properties} {children} }};'
+
+
+def rates_of(found: DevicePlan) -> list[int | None]:
+    """The rates of the device's clocks, as a guest follows them."""
+    by_phandle = {number(node, "phandle"): node for node in found.providers}
+    return [number(by_phandle[phandle], "clock-frequency") for phandle in cell_list(found.node, "clocks")]
+
+
+def test_a_fixed_clock_stays_what_it_is_and_is_made_once() -> None:
+    found = plan(OSC + device('clocks = <&osc>, <&osc>; clock-names = "bus", "core";'))
+    assert rates_of(found) == [24_000_000, 24_000_000]
+    assert len(found.providers) == 1
+    assert found.node.properties["clock-names"] == strings("bus", "core")
+    assert codes(found) == set()
+
+
+def test_factors_are_multiplied_through_a_chain() -> None:
+    chain = (
+        OSC
+        + "half: half { #clock-cells = <0>; clocks = <&osc>; clock-mult = <1>; clock-div = <2>; };"
+        + "triple: triple { #clock-cells = <0>; clocks = <&half>; clock-mult = <3>; clock-div = <1>; };"
+    )
+    assert rates_of(plan(chain + device("clocks = <&triple>;"))) == [36_000_000]
+
+
+def test_factors_in_a_circle_are_an_unknown_rate() -> None:
+    circle = (
+        "a: a { #clock-cells = <0>; clocks = <&b>; clock-mult = <2>; clock-div = <1>; };"
+        "b: b { #clock-cells = <0>; clocks = <&a>; clock-mult = <2>; clock-div = <1>; };"
+    )
+    assert codes(plan(circle + device("clocks = <&a>;"))) == {"clock-rate-unknown"}
+
+
+def test_the_configuration_goes_before_the_host_and_the_host_before_the_tree() -> None:
+    body = OSC + CMU + device('clocks = <&osc>, <&cmu 1>, <&cmu 2>; clock-names = "a", "b", "c";')
+    found = plan(body, rates=lambda _: (25_000_000, 50_000_000, None), clocks={"b": 60_000_000, "2": 7})
+    assert rates_of(found) == [25_000_000, 60_000_000, 7]
+    assert codes(found) == set()
+
+
+def test_an_assigned_rate_is_better_than_none() -> None:
+    body = CMU + device(
+        "clocks = <&cmu 4>; assigned-clocks = <&cmu 3>, <&cmu 4>; assigned-clock-rates = <1>, <99>;"
+    )
+    found = plan(body)
+    assert rates_of(found) == [99]
+    assert "assigned-clocks" not in found.node.properties
+    assert "assigned-clock-rates" not in found.node.properties
+
+
+def test_an_unknown_rate_is_a_finding_that_says_how_to_give_it() -> None:
+    found = plan(CMU + device('clocks = <&cmu 4>; clock-names = "core";'))
+    (finding,) = findings(found)
+    assert finding.code == "clock-rate-unknown"
+    assert "clocks = { core = RATE }" in finding.remedy
+    assert rates_of(found) == [0]
+
+
+def test_a_clock_left_empty_stays_empty() -> None:
+    found = plan(OSC + device('clocks = <0>, <&osc>; clock-names = "a", "b";'))
+    assert cell_list(found.node, "clocks")[0] == 0
+    assert len(cell_list(found.node, "clocks")) == 2
+
+
+def test_a_supply_becomes_a_regulator_of_its_voltage() -> None:
+    rail = "rail: rail { regulator-min-microvolt = <1800000>; regulator-max-microvolt = <1800000>; };"
+    found = plan(rail + device("vdd-supply = <&rail>; vio-supply = <&rail>;"))
+    (regulator,) = found.providers
+    assert text(regulator, "compatible") == "regulator-fixed"
+    assert number(regulator, "regulator-min-microvolt") == 1_800_000
+    assert (
+        found.node.properties["vdd-supply"]
+        == found.node.properties["vio-supply"]
+        == regulator.properties["phandle"]
+    )
+
+
+def test_a_supply_of_no_fixed_voltage_is_noted() -> None:
+    rail = "rail: rail { regulator-min-microvolt = <1>; regulator-max-microvolt = <2>; };"
+    found = plan(rail + device("vdd-supply = <&rail>;"))
+    assert "voltage-unknown" in codes(found, Severity.NOTE)
+    assert "regulator-min-microvolt" not in found.providers[0].properties
+
+
+def test_what_the_host_holds_or_does_leaves_no_trace_and_no_finding() -> None:
+    found = plan(
+        CMU
+        + "pins: pins { }; iommu: iommu { #iommu-cells = <1>; };"
+        + device(
+            'power-domains = <&cmu>; resets = <&cmu 1>; reset-names = "all"; pinctrl-0 = <&pins>;'
+            ' pinctrl-names = "default"; iommus = <&iommu 3>;'
+        )
+    )
+    assert set(found.node.properties) == {"compatible", "reg"}
+    assert codes(found) == set()
+    assert {(decision.property, decision.policy) for decision in found.decisions} == {
+        ("power-domains", ProviderPolicy.HELD),
+        ("resets", ProviderPolicy.HELD),
+        ("pinctrl-0", ProviderPolicy.HELD),
+        ("iommus", ProviderPolicy.HOST),
+    }
+
+
+def test_what_is_dropped_is_named_with_its_loss() -> None:
+    found = plan("dma: dma { #dma-cells = <1>; };" + device('dmas = <&dma 1>; dma-names = "rx";'))
+    assert set(found.node.properties) == {"compatible", "reg"}
+    (finding,) = findings(found)
+    assert (finding.code, finding.severity) == ("provider-dropped", Severity.WARNING)
+    assert "dmas points to /dma" in finding.cause
+    assert "transfers by the DMA engine" in finding.cause
+
+
+def test_what_is_essential_is_refused_unless_the_configuration_drops_it() -> None:
+    body = "phy: phy { };" + device("phy-handle = <&phy>;")
+    assert codes(plan(body), Severity.REFUSAL) == {"provider-refused"}
+    allowed = plan(body, policies={"phy-handle": ProviderPolicy.DROPPED})
+    assert codes(allowed, Severity.REFUSAL) == set()
+    assert "phy-handle" not in allowed.node.properties
+
+
+def test_an_essential_provider_of_a_child_is_only_dropped() -> None:
+    body = "phy: phy { };" + device("", "port { phy-handle = <&phy>; };")
+    assert codes(plan(body), Severity.REFUSAL) == set()
+    assert codes(plan(body)) == {"provider-dropped"}
+
+
+def test_targets_in_the_device_itself_are_kept_with_new_phandles() -> None:
+    body = CMU + device(
+        'phys = <&own 7>, <&far 8>; phy-names = "own", "far";',
+        "own: own { #phy-cells = <1>; };",
+    )
+    found = plan(body + "far: far { #phy-cells = <1>; };")
+    phandle = found.node.children[0].properties["phandle"]
+    assert found.node.properties["phys"] == phandle + cells(7)
+    assert found.node.properties["phy-names"] == strings("own")
+    assert codes(found) == {"provider-dropped"}
+
+
+def test_devices_that_are_passed_together_point_to_each_other() -> None:
+    host = board(
+        "dma: e@20000 { compatible = 'y'; reg = <0 0x20000 0 0x1000>; #dma-cells = <1>; };".replace("'", '"')
+        + device("dmas = <&dma 5>;")
+    )
+    first, second = plans(host, "10000.d", "20000.e")
+    assert first.node.properties["dmas"] == second.node.properties["phandle"] + cells(5)
+    assert codes(first) == codes(second) == set()
+
+
+def test_guest_phandles_are_none_of_the_hosts() -> None:
+    host = board(OSC + device("clocks = <&osc>; phy-handle = <&own>;", "own: own { };"))
+    (found,) = plans(host, "10000.d")
+    used = {number(node, "phandle") for top in (found.node, *found.providers) for _, node in top.walk()} - {
+        None
+    }
+    assert len(used) == 2
+    assert not used & host.phandles
+
+
+def test_malformed_references_are_refused_where_they_are_needed_and_dropped_where_not() -> None:
+    needed = plan(device("clocks = <99>; clock-names = 'a';".replace("'", '"')))
+    assert codes(needed, Severity.REFUSAL) == {"malformed-reference"}
+    assert not {"clocks", "clock-names"} & set(needed.node.properties)
+    spare = plan(device("dmas = <99>;"))
+    assert codes(spare, Severity.REFUSAL) == set()
+    assert codes(spare) == {"malformed-reference"}
+
+
+@pytest.mark.parametrize(
+    ("options", "complaint"),
+    [
+        ({"clocks": {"fast": 1}}, "clock 'fast': its clocks are a"),
+        ({"policies": {"dmas": ProviderPolicy.DROPPED}}, "policy for 'dmas': its node has no such reference"),
+        ({"policies": {"resets": ProviderPolicy.FIXED}}, "policy for 'resets': nothing can stand in"),
+    ],
+)
+def test_overrides_of_what_is_not_there_are_errors(options: dict[str, Any], complaint: str) -> None:
+    body = OSC + CMU + device('clocks = <&osc>; clock-names = "a"; resets = <&cmu 1>;')
+    with pytest.raises(PlanError, match=rf"10000\.d: .*{complaint}"):
+        plan(body, **options)
+
+
+def test_a_provider_that_others_need_is_refused_and_one_they_like_is_a_warning() -> None:
+    user = 'u@20000 { compatible = "x"; reg = <0 0x20000 0 0x1000>; %s };'
+    needed = plan("me: " + device("#clock-cells = <0>;") + user % "clocks = <&me>;")
+    assert codes(needed, Severity.REFUSAL) == {"provider-of-others"}
+    assert "/u@20000" in findings(needed, Severity.REFUSAL)[0].cause
+    liked = plan("me: " + device("#dma-cells = <0>;") + user % "dmas = <&me>;")
+    assert codes(liked) == {"provider-of-others"}
+    unused = plan("me: " + device("#clock-cells = <0>;") + user % 'clocks = <&me>; status = "disabled";')
+    assert codes(unused, Severity.REFUSAL) == set()
+
+
+def test_exact_names_go_before_patterns_and_labels_are_no_references() -> None:
+    exact = Rule(("a-supply",), 0, ProviderPolicy.HELD)
+    pattern = Rule(("*-supply",), 0, ProviderPolicy.FIXED, labels="b-supply")
+    book = RuleBook((pattern, exact), plain=frozenset({"c-supply"}))
+    assert book.find("a-supply") is exact
+    assert book.find("d-supply") is pattern
+    assert book.find("b-supply") is book.find("c-supply") is book.find("supply") is None
