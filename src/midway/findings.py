@@ -6,6 +6,8 @@ from enum import StrEnum
 
 
 class Severity(StrEnum):
+    """How bad a finding is, from harmless to impossible."""
+
     NOTE = "note"  # worth knowing; nothing is lost
     WARNING = "warning"  # slower or weaker than could be; an error under --strict
     REFUSAL = "refusal"  # cannot be passed

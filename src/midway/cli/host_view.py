@@ -54,14 +54,10 @@ def host_view(tree: Path | None) -> HostView:
     if tree is not None:
         index = Tree(read_tree(tree))
         return HostView(Host(index, devices_of(index)), is_live=False)
-    import resource
-
-    from midway.host.clocks import clock_rates
     from midway.host.platform import Platform
+    from midway.passthrough.live import live_host
 
-    platform = Platform()
-    host = Host(Tree(platform.tree), platform.devices, clock_rates, resource.getpagesize())
-    return HostView(host, is_live=True)
+    return HostView(live_host(Platform()), is_live=True)
 
 
 def read_tree(path: Path) -> Node:

@@ -10,6 +10,8 @@ __all__ = ["Verdict", "verdict"]
 
 
 class Verdict(StrEnum):
+    """Whether a device can be passed, and whether without reservations."""
+
     PASSABLE = "passable"
     WITH_FINDINGS = "passable with findings"
     REFUSED = "refused"

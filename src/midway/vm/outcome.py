@@ -12,6 +12,8 @@ __all__ = ["End", "Ending", "Outcome"]
 
 
 class End(StrEnum):
+    """The ways in which a VM ends."""
+
     POWER_OFF = "power-off"
     RESET = "reset"  # the guest asked for a reboot: whoever supervises `midway run` starts it again
     PANIC = "panic"
