@@ -21,7 +21,7 @@ CASES = (("irqfd", 1), ("userspace", 4))
 
 def options(*devices: str, mode: str, cpus: int) -> tuple[str, ...]:
     named = (word for device in devices for word in ("--device", f"{device},irq={mode}"))
-    # The emulated SMMU translates nothing for this bus: RAM must be at its host addresses, with it or without.
+    # The emulated SMMU translates nothing for this bus: RAM must be at its host addresses in any case.
     return ("--memory", "1024", "--cpus", str(cpus), "--backing", "direct", *named)
 
 

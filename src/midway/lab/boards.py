@@ -55,6 +55,10 @@ class Board:
 
 _HUGE_PAGES = ("hugepagesz=1G", "hugepages=1", "hugepagesz=2M", "hugepages=16")
 _MODULES = ("virtio_mmio", "virtio_blk", "virtio_console", "virtio_rng", "ext4", "crc32c_generic", "overlay")
+# The kernel's driver for these UARTs is built in and never lets go of one (it suppresses unbinding), so that
+# none could be passed: it is kept out, and the console is a virtio one.
+_NO_UART_DRIVER = "initcall_blacklist=pl011_init"
+_VIRTIO_CONSOLE = ("-device", "virtconsole,bus=channels.0,nr=0,chardev=console")
 
 _VERSAL = Board(
     name="versal",
@@ -64,10 +68,10 @@ _VERSAL = Board(
     channel_slot=7,
     root_slot=6,
     randomness_slot=5,
-    console=("-serial", "chardev:console", "-serial", "chardev:uart"),
+    console=("-serial", "chardev:console", "-serial", "chardev:uart", *_VIRTIO_CONSOLE),
     network=("-nic", f"user,ipv6=off,mac={HOST_NIC}", "-nic", f"user,ipv6=off,mac={_SPARE_NIC}"),
     modules=(*_MODULES, "macb"),
-    arguments=("console=ttyAMA0,115200", *_HUGE_PAGES),
+    arguments=("console=hvc0", "earlycon=pl011,0xff000000", _NO_UART_DRIVER, *_HUGE_PAGES),
     spare_disks=(SpareDisk("midway-spare", 0),),
     card=True,
 )
@@ -84,7 +88,7 @@ _VIRT = Board(
     # kernel speaks on the UART.
     console=(
         *("-serial", "chardev:uart"),
-        *("-device", "virtconsole,bus=channels.0,nr=0,chardev=console"),
+        *_VIRTIO_CONSOLE,
     ),
     network=(
         *("-netdev", "user,id=own,ipv6=off", "-netdev", "user,id=spare,ipv6=off"),
@@ -93,7 +97,7 @@ _VIRT = Board(
     ),
     modules=(*_MODULES, "virtio_net"),
     # Without nokaslr the kernel also isolates its page tables, which makes emulation slower.
-    arguments=("console=hvc0", "earlycon=pl011,0x9000000", "nokaslr", *_HUGE_PAGES),
+    arguments=("console=hvc0", "earlycon=pl011,0x9000000", _NO_UART_DRIVER, "nokaslr", *_HUGE_PAGES),
     spare_disks=(SpareDisk("midway-spare", 0), SpareDisk("midway-smmu", 8, behind_smmu=True)),
     own_tree=True,
     vfio_options=("allow_unsafe_interrupts=1",),

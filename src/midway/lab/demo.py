@@ -60,7 +60,7 @@ def run_demo(board: RunningBoard) -> Mapping[str, Any]:
     """Run the demonstration on a booted Versal board; the object that ``midway lab demo --json`` writes."""
     with DownloadServer(DOWNLOAD_SIZE) as server:
         url = f"http://{HOST_ADDRESS}:{server.port}/blob"
-        task = GuestTask(script=f"URL={url}\n{_TASK}", modules=("macb",))
+        task = GuestTask(script=f"URL={url}\n{_TASK}", modules=("macb",), append="ipv6.disable=1")
         with GuestRun(board, task, ("--memory", "1024", "--device", DEVICE)) as guest:
             with step(f"a guest boots and takes over {DEVICE}"):
                 guest.wait_for("ready")

@@ -39,7 +39,7 @@ def emulator_arguments(
         *("-display", "none", "-monitor", "none"),
         *("-kernel", str(root.kernel_image), "-initrd", str(scratch / INITRAMFS)),
         *("-append", " ".join(kernel_arguments)),
-        *("-chardev", "stdio,id=console,signal=off", "-chardev", f"socket,id=uart,fd={uart}"),
+        *("-chardev", "stdio,id=console,signal=off,mux=on", "-chardev", f"socket,id=uart,fd={uart}"),
         *("-chardev", f"socket,id=channel,fd={channel}"),
         *("-device", f"virtio-serial-device,id=channels,bus=virtio-mmio-bus.{board.channel_slot}"),
         *board.console,

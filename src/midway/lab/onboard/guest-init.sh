@@ -27,7 +27,7 @@ interrupts() {
 
 # registers DEVICE-NAME: the guest address of the first region of the node below the platform bus with that name
 registers() {
-    path=$(find /proc/device-tree -name "$1" -type d | head -n 1)
+    path=$(find /proc/device-tree/ -name "$1" -type d | head -n 1)
     echo "0x$(hexdump -v -n 8 -e '8/1 "%02x"' "$path/reg")"
 }
 
