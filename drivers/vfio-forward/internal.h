@@ -114,12 +114,17 @@ static inline void vfio_forward_amba_unregister(void)
 }
 #endif
 
-/* power.c: power domains, clocks, resets */
+/* power.c: power domains, clocks */
 int vfio_forward_power_init(struct vfio_forward_device *device);
 int vfio_forward_power_on(struct vfio_forward_device *device);
 void vfio_forward_power_off(struct vfio_forward_device *device);
-int vfio_forward_reset(struct vfio_forward_device *device);
 extern const struct attribute_group *vfio_forward_attribute_groups[];
+
+/* reset.c */
+int vfio_forward_reset_init(struct vfio_forward_device *device);
+int vfio_forward_leave_reset(struct vfio_forward_device *device);
+void vfio_forward_enter_reset(struct vfio_forward_device *device);
+int vfio_forward_reset(struct vfio_forward_device *device);
 
 /* region.c: registers */
 int vfio_forward_regions_init(struct vfio_forward_device *device);

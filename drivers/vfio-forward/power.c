@@ -1,14 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Power domains, clocks and resets.  While the device is open they are held,
- * so that the host does not switch off what it believes to be unused.
+ * Power domains and clocks.  While the device is open they are held, so that
+ * the host does not switch off what it believes to be unused.
  */
 #include <linux/clk.h>
-#include <linux/delay.h>
 #include <linux/of.h>
 #include <linux/pm_domain.h>
 #include <linux/pm_runtime.h>
-#include <linux/reset.h>
 #include <linux/sysfs.h>
 
 #include "internal.h"
@@ -63,25 +61,6 @@ static int vfio_forward_attach_domains(struct device *dev)
 	return 0;
 }
 
-/*
- * Only a reset line of its own can reset the device.  One that other devices
- * use as well is merely kept released.
- */
-static int vfio_forward_get_reset(struct vfio_forward_device *device)
-{
-	struct device *dev = device->core.dev;
-
-	device->reset = devm_reset_control_array_get_optional_exclusive(dev);
-	if (PTR_ERR_OR_ZERO(device->reset) == -EBUSY) {
-		device->reset_shared = true;
-		device->reset = devm_reset_control_array_get_optional_shared(dev);
-	}
-	if (IS_ERR(device->reset))
-		return dev_err_probe(dev, PTR_ERR(device->reset),
-				     "cannot get its resets\n");
-	return 0;
-}
-
 int vfio_forward_power_init(struct vfio_forward_device *device)
 {
 	struct device *dev = device->core.dev;
@@ -96,48 +75,7 @@ int vfio_forward_power_init(struct vfio_forward_device *device)
 		return dev_err_probe(dev, ret, "cannot get its clocks\n");
 	device->num_clocks = ret;
 
-	return vfio_forward_get_reset(device);
-}
-
-/*
- * A pulse on the reset line.  Some controllers cannot hold a line, only pulse
- * it by themselves; some can do neither.
- */
-static int vfio_forward_pulse(struct vfio_forward_device *device)
-{
-	int ret;
-
-	lockdep_assert_held(&device->lock);
-
-	ret = reset_control_assert(device->reset);
-	if (ret == -ENOTSUPP)
-		return reset_control_reset(device->reset);
-	if (ret)
-		return ret;
-
-	usleep_range(10, 50);
-	return reset_control_deassert(device->reset);
-}
-
-/*
- * Brings the device out of reset, from a fresh state if that is possible.
- * Whether it is can only be found out by trying.
- */
-static int vfio_forward_leave_reset(struct vfio_forward_device *device)
-{
-	int ret;
-
-	if (!device->reset)
-		return 0;
-	if (device->reset_shared)
-		return reset_control_deassert(device->reset);
-
-	mutex_lock(&device->lock);
-	ret = vfio_forward_pulse(device);
-	device->can_reset = !ret;
-	mutex_unlock(&device->lock);
-
-	return ret == -ENOTSUPP ? reset_control_deassert(device->reset) : ret;
+	return vfio_forward_reset_init(device);
 }
 
 int vfio_forward_power_on(struct vfio_forward_device *device)
@@ -171,38 +109,12 @@ power:
 	return ret;
 }
 
-/* Resets the device where it can be reset; without clocks it could not be. */
+/* The reset comes first: without clocks there would be none. */
 void vfio_forward_power_off(struct vfio_forward_device *device)
 {
-	struct device *dev = device->core.dev;
-	int ret = 0;
-
-	if (device->reset_shared) {
-		ret = reset_control_assert(device->reset);
-	} else if (device->can_reset) {
-		mutex_lock(&device->lock);
-		ret = vfio_forward_pulse(device);
-		device->can_reset = false;
-		mutex_unlock(&device->lock);
-	}
-	if (ret)
-		dev_err(dev, "cannot be reset: %d\n", ret);
-
+	vfio_forward_enter_reset(device);
 	clk_bulk_disable_unprepare(device->num_clocks, device->clocks);
-	pm_runtime_put_sync(dev);
-}
-
-int vfio_forward_reset(struct vfio_forward_device *device)
-{
-	int ret;
-
-	if (!device->can_reset)
-		return -EINVAL;
-
-	mutex_lock(&device->lock);
-	ret = vfio_forward_pulse(device);
-	mutex_unlock(&device->lock);
-	return ret;
+	pm_runtime_put_sync(device->core.dev);
 }
 
 /* The present rates in Hz, in the order of the node's clocks. */

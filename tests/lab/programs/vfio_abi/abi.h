@@ -31,6 +31,7 @@ struct subject {
 	bool direct;		/* no IOMMU */
 	unsigned long constant;	/* offset of a register in region 0 that keeps its value */
 	unsigned long hole;	/* an offset in region 0 at which the bus answers with an abort; 0: none */
+	bool reset;		/* has a reset of its own */
 	bool twin;		/* line 1 is line 0 again */
 };
 

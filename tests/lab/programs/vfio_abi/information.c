@@ -63,9 +63,10 @@ void check_opening(struct subject *subject)
 static void check_device_info(struct subject *subject)
 {
 	struct vfio_device_info info = { .argsz = offsetof(struct vfio_device_info, cap_offset) };
+	uint32_t flags = VFIO_DEVICE_FLAGS_PLATFORM | (subject->reset ? VFIO_DEVICE_FLAGS_RESET : 0);
 
 	EXPECT("device info", 0, ioctl(subject->device, VFIO_DEVICE_GET_INFO, &info));
-	require("it is a platform device without a reset", info.flags == VFIO_DEVICE_FLAGS_PLATFORM);
+	require("the device's flags", info.flags == flags);
 	require("its number of regions", info.num_regions == subject->regions);
 	require("its number of lines", info.num_irqs == subject->lines);
 	info.argsz--;
@@ -123,7 +124,7 @@ void check_information(struct subject *subject)
 	check_device_info(subject);
 	check_region_info(subject);
 	check_irq_info(subject);
-	EXPECT("reset of a device that has none", EINVAL, ioctl(subject->device, VFIO_DEVICE_RESET));
+	EXPECT("a reset", subject->reset ? 0 : EINVAL, ioctl(subject->device, VFIO_DEVICE_RESET));
 	EXPECT("an ioctl of PCI devices", ENOTTY,
 	       ioctl(subject->device, VFIO_DEVICE_GET_PCI_HOT_RESET_INFO, NOWHERE));
 	EXPECT("an ioctl of another kind of file", ENOTTY, ioctl(subject->device, 0x5401, NOWHERE));

@@ -53,6 +53,7 @@ int main(int argc, char **argv)
 	subject.direct = pair(argc - 4, argv + 4, "direct");
 	subject.constant = pair(argc - 4, argv + 4, "constant");
 	subject.hole = pair(argc - 4, argv + 4, "hole");
+	subject.reset = pair(argc - 4, argv + 4, "reset");
 	subject.twin = pair(argc - 4, argv + 4, "twin");
 
 	if (!strcmp(argv[1], "cycles"))
