@@ -16,7 +16,8 @@ def device(properties: str, children: str = "", size: str = "0x1000") -> str:
 def test_names_order_and_unknown_properties_stay() -> None:
     found = plan(
         'd@10000 { vendor,knob = <7>; compatible = "x", "y";'
-        ' reg = <0 0x10000 0 0x1000>, <0 0x30000 0 0x2000>; reg-names = "a", "b"; status = "okay"; phandle = <3>; };'
+        ' reg = <0 0x10000 0 0x1000>, <0 0x30000 0 0x2000>; reg-names = "a", "b";'
+        ' status = "okay"; phandle = <3>; };'
     )
     assert found.node.name == f"d@{found.mmio[0].guest_address:x}"
     assert list(found.node.properties.items()) == [
