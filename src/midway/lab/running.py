@@ -5,6 +5,7 @@ import contextlib
 import socket
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -86,7 +87,7 @@ def start_board(
     with ExitStack() as stack:
         cache = cache or Cache()
         root = Root(stack.enter_context(cache.use(root_recipe())))
-        shipped = dict(files or {})
+        shipped = {"clock": str(int(time.time())).encode(), **(files or {})}
         if module := driver_module(cache, root, stack):
             shipped |= {_DRIVER: module, "modules": _modules_to_load(board).encode()}
         scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="midway-")))

@@ -51,7 +51,7 @@ def debian_sources(apt: Path = Path("/etc/apt")) -> list[PackageSource]:
             f"no source for Debian {SUITE} in {apt}",
             remedy=f"add a line such as 'deb MIRROR {SUITE} main' to {apt}/sources.list",
         )
-    return found
+    return list(dict.fromkeys(found))  # some machines name an archive twice
 
 
 def _filtered(entries: Iterable[dict[str, str]]) -> Iterator[PackageSource]:

@@ -6,11 +6,12 @@ export HOME=/root LANG=C.UTF-8 TERM=linux PYTHONPATH=/opt/midway/python PYTHONDO
 mkdir -p /dev/pts /dev/shm
 mount -t devpts devpts /dev/pts
 mount -t tmpfs tmpfs /dev/shm
-mount -t tmpfs tmpfs /run
+mount -t tmpfs -o mode=755 tmpfs /run
 mount -t tmpfs tmpfs /tmp
 mount -t tracefs tracefs /sys/kernel/tracing
 mkdir -p /run/lock /dev/hugepages
 mount -t hugetlbfs hugetlbfs /dev/hugepages
+date --set "@$(cat /opt/midway/clock)" > /dev/null  # not every board's clock has a driver
 echo board > /proc/sys/kernel/hostname
 ip link set lo up
 # The board's own NIC is the one with this address; what it is called depends on the order of probing.
