@@ -15,8 +15,13 @@ from pathlib import Path
 
 import pytest
 
+from midway.devicetree.node import Node, cells, strings
+from midway.devicetree.read import read
+from midway.devicetree.write import write as write_tree
+from midway.lab.board_tree import board_tree
+from midway.lab.boards import board_named
 from midway.lab.connection import Completed, Process
-from midway.lab.running import RunningBoard
+from midway.lab.running import RunningBoard, start_board
 
 PROGRAM = Path(__file__).parent / "programs/vfio_abi"
 HEADERS = Path(__file__).resolve().parents[2] / "drivers/vfio-forward"
@@ -57,6 +62,9 @@ EDGE_SLOT = Subject("a0000400.virtio_mmio", facts=SLOT | {"direct": 1})
 DISK_BEHIND_SMMU = Subject("a001000.virtio_mmio", facts=SLOT | {"level": 1})
 # A PL031; 0xfe0 is the first word of its identification.
 RTC_ON_AMBA = Subject("9010000.pl031", bus="amba", facts=PAGE | {"direct": 1, "constant": 0xFE0})
+RESET_SLOTS = [
+    Subject(f"{slot}.virtio_mmio", facts=SLOT | {"level": 1, "direct": 1}) for slot in ("a000800", "a000a00")
+]
 
 ON_VERSAL = [
     *((NIC, command) for command in ("opening", "information", "registers", "lines", "features", "direct")),
@@ -284,3 +292,88 @@ def test_a_device_is_not_taken_without_driver_override(on_versal: RunningBoard) 
     answer = write(on_versal, f"{DMA_ENGINE.driver}/bind", DMA_ENGINE.name)
     assert answer.status != 0
     assert b"No such device" in answer.stderr
+
+
+def add_resets(tree: bytes, slots: int) -> bytes:
+    """A reset controller, and two of its lines, the same ones, for some of the virtio slots.
+
+    Its register is one of the clock that is not used here and keeps what is written.
+    """
+    root = read(tree)
+    root.children = [node for node in root.children if not node.name.startswith("pl031")]
+    properties = {
+        "compatible": strings("snps,dw-high-reset"),
+        "reg": cells(0, 0x9010004, 0, 4),
+        "#reset-cells": cells(1),
+        "phandle": cells(0x9001),
+    }
+    root.children.append(Node("reset-controller@9010004", properties))
+    clock = next(node for _, node in root.walk() if node.name.startswith("apb-pclk"))
+    for subject in RESET_SLOTS[:slots]:
+        node = root.child(f"virtio_mmio@{subject.name.partition('.')[0]}")
+        assert node is not None
+        node.properties["resets"] = cells(0x9001, 3, 0x9001, 5)
+        node.properties["clocks"] = clock.properties["phandle"]
+    return write_tree(root)
+
+
+def trace_of_a_use(board: RunningBoard, subject: Subject) -> list[str]:
+    """What the kernel does to the device's clocks and resets while it is opened and closed."""
+    tracing = "/sys/kernel/tracing"
+    board.run(["mount", "-t", "tracefs", "none", tracing])
+    functions = "reset_simple_assert reset_simple_deassert clk_prepare clk_unprepare"
+    for name, value in (("set_ftrace_filter", functions), ("current_tracer", "function"), ("trace", "")):
+        assert write(board, f"{tracing}/{name}", value).status == 0
+    with bound(board, subject) as group:
+        check(board, group, subject, "cycles", count=1)
+    lines = board.get(f"{tracing}/trace").decode().splitlines()
+    assert write(board, f"{tracing}/current_tracer", "nop").status == 0
+    calls = [
+        line.rpartition(": ")[2].partition(" ")[0] for line in lines if " <-" in line and "vfio-abi" in line
+    ]
+    return [call.removeprefix("reset_simple_") for call in calls]
+
+
+@pytest.fixture
+def board_with_resets(
+    no_board: None,  # noqa: ARG001
+    request: pytest.FixtureRequest,
+    client: bytes,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Iterator[RunningBoard]:
+    """A `virt` board of which as many slots have reset lines as the test's parameter says."""
+    altered = "midway.lab.emulator.board_tree"
+    monkeypatch.setattr(altered, lambda *given: add_resets(board_tree(*given), request.param))
+    with start_board(board_named("virt")) as board:
+        board.put(CLIENT, client, 0o755)
+        with silent_kernel(board):
+            yield board
+
+
+PULSE = ["assert"] * 2 + ["deassert"] * 2
+
+
+@pytest.mark.parametrize("board_with_resets", [1], indirect=True)
+def test_a_device_with_resets_of_its_own_is_reset_at_open_on_demand_and_at_close(
+    board_with_resets: RunningBoard,
+) -> None:
+    subject = RESET_SLOTS[0]
+    with bound(board_with_resets, subject) as group:
+        check(board_with_resets, group, subject, "information", reset=1)
+        rates = board_with_resets.get(f"{subject.directory}/vfio_forward/clock_rates")
+    assert rates == b"24000000\n"
+    assert trace_of_a_use(board_with_resets, subject) == ["clk_prepare", *PULSE, *PULSE, "clk_unprepare"]
+
+
+@pytest.mark.parametrize("board_with_resets", [2], indirect=True)
+def test_resets_that_two_devices_share_are_only_kept_released(board_with_resets: RunningBoard) -> None:
+    first, second = RESET_SLOTS
+    with bound(board_with_resets, second) as group:
+        check(board_with_resets, group, second, "information", reset=0)
+        neighbour = hold(board_with_resets, group, second)
+        # The neighbour has them released, so nothing at all happens to the lines.
+        assert trace_of_a_use(board_with_resets, first) == ["clk_prepare", "clk_unprepare"]
+        neighbour.close_input()
+        assert neighbour.wait(timeout=60) == 0
+    expected = ["clk_prepare", "deassert", "deassert", "assert", "assert", "clk_unprepare"]
+    assert trace_of_a_use(board_with_resets, first) == expected
