@@ -8,6 +8,7 @@ import os
 import sys
 import threading
 from collections.abc import Callable
+from pathlib import Path
 
 from midway.errors import LabError, UsageError
 from midway.lab.boards import BOARDS, DEFAULT_BOARD, board_named
@@ -42,6 +43,12 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     )
     _add_board_options(up)
 
+    demo = _add_action(
+        actions, "demo", "give the second NIC of the versal board to a guest, and take it back", _demo
+    )
+    demo.add_argument("--debug", action="store_true", help="show the board's console on standard error")
+    demo.add_argument("--json", type=Path, metavar="FILE", help="write what was measured as JSON")
+
     status = _add_action(actions, "status", "show what is cached and which programs are missing", _status)
     status.add_argument("--json", action="store_true", help="print it as JSON")
 
@@ -67,6 +74,23 @@ def _add_board_options(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     status: int = arguments.act(arguments)
     return status
+
+
+def _demo(arguments: argparse.Namespace) -> int:
+    from rich.console import Console
+
+    from midway.lab.demo import run_demo
+    from midway.lab.demo_report import failures, show
+
+    with start_board(board_named(DEFAULT_BOARD), debug=arguments.debug) as board:
+        result = run_demo(board)
+    show(result, Console())
+    if arguments.json is not None:
+        try:
+            arguments.json.write_text(json.dumps(result, indent=2) + "\n")
+        except OSError as error:
+            raise LabError(f"writing {arguments.json}", answer=error.strerror) from error
+    return 1 if failures(result) else 0
 
 
 def _run(arguments: argparse.Namespace) -> int:
