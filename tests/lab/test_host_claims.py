@@ -12,7 +12,7 @@ from midway.lab.running import RunningBoard
 
 NIC = "ff0d0000.ethernet"
 HOSTS_NIC = "ff0c0000.ethernet"
-CONSOLE = "ff000000.uart"
+RESULT_CHANNEL = "a0000e00.virtio_mmio"
 DMA_ENGINE = "ffa80000.dma"
 RTC_ON_AMBA = "9010000.pl031"
 
@@ -116,29 +116,10 @@ def test_a_nic_that_is_up_is_refused_unless_forced(board: RunningBoard) -> None:
 
 def test_what_the_board_itself_needs_is_refused(board: RunningBoard) -> None:
     assert "is up" in refused(board, "claim", HOSTS_NIC)
-    assert "is the host's console" in refused(board, "claim", CONSOLE)
     disk = board.run(["sh", "-c", "readlink -f /sys/block/vda | grep -o '[^/]*virtio_mmio'"], check=True)
     assert "its disk vda is" in refused(board, "claim", disk.text.strip())
-    assert (driver(board, HOSTS_NIC), driver(board, CONSOLE)) == ("macb", "sbsa-uart")
-
-
-def test_a_port_that_a_process_has_open_is_refused_with_its_name(board: RunningBoard) -> None:
-    process = board.start(["python3", "-c", OPEN_AND_STAY, "/dev/ttyAMA0"])
-    assert next(process.lines()) == "open"
-    message = refused(board, "claim", CONSOLE)
-    assert "has /dev/ttyAMA0 open" in message
-    assert "python3 (pid " in message
-    process.signal(9)
-    process.wait()
-
-
-def test_a_driver_that_cannot_let_go_keeps_its_device(board: RunningBoard) -> None:
-    """Debian builds the PL011's drivers in, and built in they offer no unbind."""
-    message = refused(board, "claim", "--force", CONSOLE)
-    assert f"{CONSOLE}: taking it from sbsa-uart" in message
-    assert "at boot" in message
-    assert driver(board, CONSOLE) == "sbsa-uart"
-    assert board.get(f"/sys/bus/platform/devices/{CONSOLE}/driver_override") == b"(null)\n"
+    assert "/dev/vport" in refused(board, "claim", RESULT_CHANNEL)
+    assert (driver(board, HOSTS_NIC), driver(board, RESULT_CHANNEL)) == ("macb", "virtio-mmio")
 
 
 def test_an_absent_device_is_an_error_that_names_near_ones(board: RunningBoard) -> None:
@@ -223,6 +204,30 @@ def test_the_doctor_says_what_the_kernel_says(versal: RunningBoard) -> None:
     assert f"{free} of {total} free of 1 GiB" in found["huge-pages"]["found"]
     parameter = versal.get("/sys/module/vfio_forward/parameters/direct_dma").decode().strip()
     assert found["direct-dma"]["found"] == f"direct_dma={parameter}"
+
+
+def test_a_device_whose_file_a_process_has_open_is_refused_with_its_name(virt: RunningBoard) -> None:
+    clock = virt.run(["ls", f"/sys/bus/amba/devices/{RTC_ON_AMBA}/rtc"], check=True).text.strip()
+    process = virt.start(["python3", "-c", OPEN_AND_STAY, f"/dev/{clock}"])
+    assert next(process.lines()) == "open"
+    message = refused(virt, "claim", RTC_ON_AMBA)
+    assert f"has /dev/{clock} open" in message
+    assert "python3 (pid " in message
+    process.signal(9)
+    process.wait()
+    assert driver(virt, RTC_ON_AMBA, "amba") == "rtc-pl031"
+
+
+def test_a_device_that_others_depend_on_is_refused_and_its_driver_cannot_let_go(virt: RunningBoard) -> None:
+    listed = virt.run(["ls", "/sys/bus/platform/drivers/arm-smmu-v3"], check=True).text.split()
+    (smmu,) = (name for name in listed if name.endswith(".smmuv3"))
+    message = refused(virt, "claim", smmu)
+    assert ".virtio_mmio depends on it" in message
+    message = refused(virt, "claim", "--force", smmu)
+    assert f"{smmu}: taking it from arm-smmu-v3" in message
+    assert "at boot" in message
+    assert driver(virt, smmu) == "arm-smmu-v3"
+    assert virt.get(f"/sys/bus/platform/devices/{smmu}/driver_override") == b"(null)\n"
 
 
 def test_a_device_of_the_amba_bus_comes_back_to_its_driver(virt: RunningBoard) -> None:

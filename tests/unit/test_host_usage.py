@@ -127,6 +127,12 @@ def test_a_child_that_depends_on_its_parent_is_no_reason(fake_host: "FakeHost", 
     assert causes(fake_host) == {}
 
 
+def test_an_iommu_is_in_use_by_what_is_behind_it(fake_host: "FakeHost", device: Path) -> None:
+    unit = add_class_device(fake_host, device / "iommu" / "smmu3.0x9050000", "iommu")
+    (unit / "devices" / "a001000.virtio_mmio").mkdir(parents=True)
+    assert causes(fake_host) == {"supplies-others": "a001000.virtio_mmio depends on it"}
+
+
 def test_a_bound_interrupt_controller_is_in_use(fake_host: "FakeHost", device: Path) -> None:
     (device / "of_node").resolve().joinpath("interrupt-controller").touch()
     assert "interrupt-controller" in causes(fake_host)

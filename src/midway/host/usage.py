@@ -83,6 +83,11 @@ def _terminal(platform: Platform, place: Path) -> _Found:
             yield "console", f"its port {place.name} is the host's console", "boot with another console="
 
 
+def _iommu(platform: Platform, place: Path) -> _Found:
+    for master in platform.files.names(place / "devices"):
+        yield "supplies-others", f"{master} depends on it", f"unbind {master} first"
+
+
 def _opened(platform: Platform, place: Path) -> _Found:
     name = _device_file(platform.files, place)
     if name is None:
@@ -114,5 +119,6 @@ def _as_provider(files: HostFiles, directory: Path) -> _Found:
 _CHECKS: dict[str, Callable[[Platform, Path], _Found]] = {
     "net": _network,
     "block": _block,
+    "iommu": _iommu,
     "tty": _terminal,
 }
