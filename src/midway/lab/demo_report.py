@@ -44,7 +44,7 @@ def show(result: Mapping[str, Any], console: Console) -> None:
 
 def _story(result: Mapping[str, Any]) -> str:
     return (
-        f"{result['device']} of the {result['board']} board was taken from its driver and given to a KVM guest, "
+        f"{result['device']} of the {result['board']} board was taken from its driver, given to a KVM guest, "
         "carried traffic there with its registers mapped and its interrupts delivered by the kernel, "
         f"and is back with its own driver, {result['released']['driver']}."
     )
