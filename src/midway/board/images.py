@@ -6,7 +6,6 @@ The arm64 Image header is Documentation/arm64/booting.rst.
 
 import struct
 import zlib
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -34,7 +33,9 @@ _COMPRESSIONS = {
     b"\x04\x22\x4d\x18": "lz4",
     b"\x5d\0\0": "lzma",
 }
-_ELF_MACHINES = {0x3E: "x86-64", 0x03: "x86", 0x28: "32-bit Arm", 0xB7: "arm64", 0xF3: "RISC-V"}
+_ELF_ARM64 = 0xB7
+_ELF_MACHINES = {0x3E: "x86-64", 0x03: "x86", 0x28: "32-bit Arm", _ELF_ARM64: "arm64", 0xF3: "RISC-V"}
+_OTHERS = {b"\x27\x05\x19\x56": "a U-Boot uImage", b"\xd0\x0d\xfe\xed": "a device tree or FIT image"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,33 +152,23 @@ def _too_big(path: Path, what: str, room: int) -> ImageError:
 
 def _describe(start: bytes) -> tuple[str, str]:
     """(what a file is that is no arm64 Image, the remedy)."""
-    take_image = "take arch/arm64/boot/Image, or Debian's arm64 vmlinuz"
-    tests: tuple[tuple[Callable[[], bool], str, str], ...] = (
-        (lambda: not start, "an empty file", take_image),
-        (
-            lambda: start[_X86_MAGIC_OFFSET : _X86_MAGIC_OFFSET + 4] == _X86_MAGIC,
-            "an x86 bzImage",
-            "take an arm64 kernel",
-        ),
-        (
-            lambda: start[:2] == b"MZ" and start[4:8] == _ZBOOT_MAGIC,
-            "an EFI zboot image",
-            "build without CONFIG_EFI_ZBOOT, or take arch/arm64/boot/Image",
-        ),
-        (lambda: start[:2] == b"MZ", "an EFI program", take_image),
-    )
-    for holds, found, remedy in tests:
-        if holds():
-            return found, remedy
+    other_kernel, other_file = "take an arm64 kernel", "take arch/arm64/boot/Image, or Debian's arm64 vmlinuz"
+    if not start:
+        return "an empty file", other_file
+    if start[_X86_MAGIC_OFFSET : _X86_MAGIC_OFFSET + 4] == _X86_MAGIC:
+        return "an x86 bzImage", other_kernel
+    if start[:2] == b"MZ" and start[4:8] == _ZBOOT_MAGIC:
+        return "an EFI zboot image", "build without CONFIG_EFI_ZBOOT, or take arch/arm64/boot/Image"
+    if start[:2] == b"MZ":
+        return "an EFI program", other_file
     if start[:4] == b"\x7fELF" and len(start) >= 20:
         machine = struct.unpack_from("<H", start, 18)[0]
         found = f"an ELF file for {_ELF_MACHINES.get(machine, f'machine {machine:#x}')}"
-        return found, take_image if machine == 0xB7 else "take an arm64 kernel"
-    if start[:4] == b"\x27\x05\x19\x56":
-        return "a U-Boot uImage", take_image
-    if start[:4] == b"\xd0\x0d\xfe\xed":
-        return "a device tree or FIT image", take_image
+        return found, other_file if machine == _ELF_ARM64 else other_kernel
+    for magic, name in _OTHERS.items():
+        if start.startswith(magic):
+            return name, other_file
     for magic, name in _COMPRESSIONS.items():
         if start.startswith(magic):
             return f"a file compressed with {name}", "decompress it first (only gzip is understood)"
-    return f"a file that begins with {start[:8].hex()}", take_image
+    return f"a file that begins with {start[:8].hex()}", other_file

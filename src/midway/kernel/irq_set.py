@@ -11,6 +11,8 @@ __all__ = ["Action", "irq_set"]
 
 
 class Action(IntEnum):
+    """What is done to a line, or by whom: with an eventfd, whoever signals that."""
+
     MASK = vfio.VFIO_IRQ_SET_ACTION_MASK
     UNMASK = vfio.VFIO_IRQ_SET_ACTION_UNMASK
     TRIGGER = vfio.VFIO_IRQ_SET_ACTION_TRIGGER

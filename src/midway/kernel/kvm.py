@@ -69,6 +69,8 @@ class Kvm(Handle):
 
 
 class Vm(Handle):
+    """A VM; `run_size` is KVM_GET_VCPU_MMAP_SIZE.  Raises KernelError."""
+
     def __init__(self, calls: SystemCalls, fd: int, run_size: int) -> None:
         super().__init__(calls, fd)
         self._run_size = run_size

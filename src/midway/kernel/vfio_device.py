@@ -2,16 +2,24 @@
 """A device on the platform bus as VFIO gives it to user space."""
 
 import errno
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from midway.errors import DeviceError, KernelError
-from midway.kernel.handle import Handle, Mapping
+from midway.kernel.handle import Handle
+from midway.kernel.handle import Mapping as MappedMemory
 from midway.kernel.irq_set import Action, irq_set
 from midway.kernel.syscalls import SystemCalls
 from midway.uapi import vfio, vfio_forward
 
 __all__ = ["Device", "DeviceInfo", "LineCounters", "LineInfo", "RegionInfo"]
+
+
+_DIRECT_REMEDIES = {
+    errno.EXDEV: "the kernel moved a huge page: reserve them at boot, and without movable or CMA memory",
+    errno.E2BIG: "the huge pages lie in too many pieces: reserve larger ones, or at boot",
+    errno.ENOMEM: "raise the limit on locked memory (ulimit -l)",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,11 +109,11 @@ class Device(Handle):
             automasked=bool(flags & vfio.VFIO_IRQ_INFO_AUTOMASKED),
         )
 
-    def map_region(self, region: RegionInfo) -> Mapping:
+    def map_region(self, region: RegionInfo) -> MappedMemory:
         """The region's registers in this process; accesses must be as wide as the device wants them."""
         return self.attempt(
             f"mapping region {region.index}",
-            lambda: Mapping(self.calls, self.fd, region.size, offset=region.offset),
+            lambda: MappedMemory(self.calls, self.fd, region.size, offset=region.offset),
         )
 
     def read(self, region: RegionInfo, offset: int, size: int) -> bytes:
@@ -178,6 +186,7 @@ class Device(Handle):
             vfio.VFIO_DEVICE_FEATURE_SET,
             direct,
             "giving the device the guest's memory for direct DMA",
+            remedies=_DIRECT_REMEDIES,
         )
 
     def counters(self, index: int) -> LineCounters:
@@ -193,8 +202,21 @@ class Device(Handle):
             masked_ns=vfio_forward.COUNTERS.get(answer, "masked_ns"),
         )
 
-    def _feature(self, feature: int, operation: int, data: bytearray, attempted: str) -> bytearray:
+    def _feature(
+        self,
+        feature: int,
+        operation: int,
+        data: bytearray,
+        attempted: str,
+        *,
+        remedies: Mapping[int, str] | None = None,
+    ) -> bytearray:
         size = vfio.FEATURE.size
         argument = vfio.FEATURE.pack(argsz=size + len(data), flags=feature | operation) + data
-        self.ioctl(vfio.VFIO_DEVICE_FEATURE, argument, attempted=attempted)
+        try:
+            self.calls.ioctl(self.fd, vfio.VFIO_DEVICE_FEATURE, argument)
+        except OSError as error:
+            number = error.errno or 0
+            remedy = (remedies or {}).get(number)
+            raise KernelError(attempted, number, device=self.name, remedy=remedy) from error
         return argument[size:]

@@ -8,6 +8,7 @@ from contextlib import ExitStack
 from types import TracebackType
 from typing import Self
 
+from midway.findings import Finding, Severity
 from midway.kernel.eventfd import EventFd
 from midway.kernel.syscalls import SystemCalls
 from midway.vm.events import EventLoop
@@ -38,6 +39,7 @@ class Console:
         self._input = input_fd
         self._escaped = escaped
         self._after_escape = False
+        self.lost = 0  # bytes of output that could not be written
         self._resources = ExitStack()
         self._closing = self._resources.enter_context(EventFd(calls))
         self._ready = select.poll()
@@ -53,18 +55,34 @@ class Console:
     ) -> None:
         self._resources.close()
 
+    def findings(self) -> tuple[Finding, ...]:
+        if not self.lost:
+            return ()
+        return (
+            Finding(
+                code="console-lost",
+                severity=Severity.NOTE,
+                subject="guest",
+                cause=f"{self.lost} bytes of its console could not be written",
+            ),
+        )
+
     def give_up(self) -> None:
         """Output that nobody takes must not keep the VM from ending: from now on it is dropped instead."""
         self._closing.signal()
 
     def write(self, data: bytes) -> None:
         """What the guest sends; waits while nobody takes it, as a UART with flow control would."""
-        while data:
+        while data and not self.lost:
             ready = self._ready.poll()
-            if any(fd == self._output and events & select.POLLOUT for fd, events in ready):
-                data = data[os.write(self._output, data) :]
-            else:  # giving up, or the reader has gone
-                return
+            if not any(fd == self._output and events & select.POLLOUT for fd, events in ready):
+                return  # giving up
+            try:
+                # So many bytes at least fit where poll(2) sees room.
+                data = data[os.write(self._output, data[: select.PIPE_BUF]) :]
+            except OSError:  # the reader has gone, or the disk is full
+                break
+        self.lost += len(data)
 
     def attach(self, uart: Uart, events: EventLoop) -> None:
         """Bring the input to `uart`, no faster than the guest takes it."""

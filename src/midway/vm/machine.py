@@ -147,7 +147,12 @@ class Machine:
             final=self._final,
             marks=tuple(self._marks.snapshots),
             devices=self._devices.uses(self.plan.devices),
-            findings=(*self.plan.findings, *self._devices.findings, *self._bus.findings()),
+            findings=(
+                *self.plan.findings,
+                *self._devices.findings,
+                *self._bus.findings(),
+                *self._console.findings(),
+            ),
         )
 
     def _end_as_wanted(self) -> None:

@@ -1,0 +1,151 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Connecting interrupts: in which order, and who does what in which mode."""
+
+import struct
+
+import pytest
+
+from midway.config import InterruptMode
+from midway.errors import DeviceError
+from midway.host.device import Line, Trigger
+from midway.kernel.irq_set import Action
+from midway.kernel.kvm import Vm
+from midway.kernel.vfio_device import Device
+from midway.passthrough.routes import LineRoute
+from midway.uapi import kvm, vfio
+from midway.vm.events import EventLoop
+from midway.vm.lines import AssignedLine
+from unit.fakes import FakeKernel
+
+NAME = "ff0d0000.ethernet"
+SPI = 7
+
+
+class Events(EventLoop):
+    """Calls what is watched when the test says so."""
+
+    def __init__(self) -> None:
+        self.watched: dict[int, object] = {}
+
+    def watch(self, fd: int, call: object) -> None:
+        self.watched[fd] = call
+
+    def fire(self, kernel: FakeKernel, fd: int) -> None:
+        kernel.contents[fd] = (1).to_bytes(8, "little")
+        self.watched[fd]()  # type: ignore[operator]
+
+
+@pytest.fixture
+def kernel() -> FakeKernel:
+    return FakeKernel()
+
+
+@pytest.fixture
+def events() -> Events:
+    return Events()
+
+
+def connect(
+    kernel: FakeKernel, events: Events, mode: InterruptMode, trigger: Trigger, automasked: bool | None = None
+) -> AssignedLine:
+    level = trigger.is_level if automasked is None else automasked
+
+    def info(_: int, argument: int | bytearray) -> int:
+        assert isinstance(argument, bytearray)
+        flags = vfio.VFIO_IRQ_INFO_EVENTFD | (vfio.VFIO_IRQ_INFO_AUTOMASKED if level else 0)
+        vfio.IRQ_INFO.put(argument, "flags", flags)
+        vfio.IRQ_INFO.put(argument, "count", 1)
+        return 0
+
+    kernel.ioctls[vfio.VFIO_DEVICE_GET_IRQ_INFO] = info
+    vm = Vm(kernel, kernel.new_fd(), 0x1000)
+    device = Device(kernel, kernel.new_fd(), NAME)
+    line = Line(2, trigger, "/gic", (0, 58, 4), spi=58)
+    return AssignedLine(vm, device, LineRoute(line, SPI, mode), events)
+
+
+def steps(kernel: FakeKernel) -> list[tuple[object, ...]]:
+    """What was told to KVM and VFIO since the beginning, readable."""
+    found: list[tuple[object, ...]] = []
+    for call in kernel.log:
+        if call[0] != "ioctl":
+            continue
+        argument = call[3]
+        assert isinstance(argument, bytes)
+        if call[2] == kvm.KVM_IRQFD:
+            fd, gsi, flags, resample = struct.unpack_from("=4I", argument)
+            found.append(("irqfd", fd, gsi, flags, resample))
+        elif call[2] == kvm.KVM_IRQ_LINE:
+            found.append(("line", struct.unpack("=2I", argument)[1]))
+        elif call[2] == vfio.VFIO_DEVICE_SET_IRQS:
+            _, flags, index, _, count = struct.unpack_from("=5I", argument)
+            action = Action(flags & vfio.VFIO_IRQ_SET_ACTION_TYPE_MASK)
+            data = struct.unpack_from("=i", argument, 20)[0] if len(argument) > 20 else None
+            found.append((action.name.lower(), index, count, data))
+    return found
+
+
+def test_irqfd_and_level_the_trigger_comes_last_and_goes_first(kernel: FakeKernel, events: Events) -> None:
+    with connect(kernel, events, InterruptMode.IRQFD, Trigger.LEVEL_HIGH):
+        connected = steps(kernel)
+        trigger, resample = connected[0][1], connected[0][4]
+        assert connected == [
+            ("irqfd", trigger, SPI, kvm.KVM_IRQFD_FLAG_RESAMPLE, resample),
+            ("unmask", 2, 1, resample),
+            ("trigger", 2, 1, trigger),
+        ]
+    assert steps(kernel)[3:] == [
+        ("trigger", 2, 0, None),
+        ("unmask", 2, 1, -1),
+        ("irqfd", trigger, SPI, kvm.KVM_IRQFD_FLAG_DEASSIGN, 0),
+    ]
+    assert events.watched == {}
+
+
+def test_irqfd_and_edge_nothing_is_to_be_completed(kernel: FakeKernel, events: Events) -> None:
+    with connect(kernel, events, InterruptMode.IRQFD, Trigger.EDGE_RISING):
+        (first, second) = steps(kernel)
+    assert first[0] == "irqfd"
+    assert first[3:] == (0, 0)
+    assert second == ("trigger", 2, 1, first[1])
+
+
+def test_userspace_and_level_raise_here_and_unmask_here(kernel: FakeKernel, events: Events) -> None:
+    with connect(kernel, events, InterruptMode.USERSPACE, Trigger.LEVEL_HIGH) as line:
+        connected = steps(kernel)
+        unused, completion = connected[0][1], connected[0][4]
+        trigger = connected[1][3]
+        assert set(events.watched) == {trigger, completion}
+        assert unused not in events.watched
+        assert isinstance(trigger, int)
+        assert isinstance(completion, int)
+        events.fire(kernel, trigger)
+        assert steps(kernel)[2:] == [("line", 1)]
+        events.fire(kernel, completion)
+        assert steps(kernel)[3:] == [("unmask", 2, 1, None)]
+        assert line.handled == 1
+
+
+def test_userspace_and_edge_give_a_pulse(kernel: FakeKernel, events: Events) -> None:
+    with connect(kernel, events, InterruptMode.USERSPACE, Trigger.EDGE_RISING) as line:
+        ((name, _, _, trigger),) = steps(kernel)
+        assert name == "trigger"
+        assert isinstance(trigger, int)
+        events.fire(kernel, trigger)
+        events.fire(kernel, trigger)
+        assert steps(kernel)[1:] == [("line", 1), ("line", 0)] * 2
+        assert line.handled == 2
+
+
+@pytest.mark.parametrize("mode", list(InterruptMode))
+def test_every_eventfd_is_closed(kernel: FakeKernel, events: Events, mode: InterruptMode) -> None:
+    line = connect(kernel, events, mode, Trigger.LEVEL_HIGH)
+    before = set(kernel.open_fds)
+    with line:
+        assert len(kernel.open_fds) > len(before)
+    assert kernel.open_fds == before
+
+
+def test_a_line_that_vfio_sees_otherwise_than_the_tree_is_refused(kernel: FakeKernel, events: Events) -> None:
+    with pytest.raises(DeviceError, match="level in the device tree and edge for VFIO"):
+        connect(kernel, events, InterruptMode.IRQFD, Trigger.LEVEL_HIGH, automasked=False)
