@@ -16,6 +16,8 @@ _MAP_FAILED = ctypes.c_void_p(-1).value
 
 
 class SystemCalls(Protocol):
+    """Linux's own calls, no more; `Linux` makes them."""
+
     def open(self, path: str, flags: int) -> int: ...
 
     def close(self, fd: int) -> None: ...
