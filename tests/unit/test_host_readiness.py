@@ -59,6 +59,7 @@ def arm_host(fake_host: "FakeHost") -> "FakeHost":
     fake_host.text("dev/vfio/vfio")
     fake_host.text("dev/kmsg", "6,1,0,-;GIC: Using split EOI/Deactivate mode\n")
     fake_host.text("sys/module/vfio_iommu_type1/parameters/allow_unsafe_interrupts", "N\n")
+    fake_host.text("sys/module/vfio_iommu_type1/initstate", "live\n")
     fake_host.driver("vfio-forward")
     fake_host.text("sys/kernel/mm/hugepages/hugepages-1048576kB/nr_hugepages", "2\n")
     fake_host.text("sys/kernel/mm/hugepages/hugepages-1048576kB/free_hugepages", "1\n")
@@ -116,6 +117,13 @@ def test_what_is_missing_for_devices_is_a_warning_with_its_remedy(fake_host: "Fa
         assert found[code].severity is Severity.WARNING
         assert found[code].remedy
     assert found["privileges"].found == "no CAP_SYS_RAWIO, CAP_SYS_ADMIN"
+
+
+def test_a_driver_that_is_installed_needs_only_loading(fake_host: "FakeHost") -> None:
+    assert "midway driver install" in look(fake_host)["driver"].remedy
+    fake_host.text("proc/sys/kernel/osrelease", "6.1\n")
+    fake_host.text("lib/modules/6.1/modules.dep", "updates/vfio-forward.ko: kernel/vfio.ko\n")
+    assert look(fake_host)["driver"].remedy.startswith("modprobe vfio-forward;")
 
 
 def test_a_log_that_does_not_say_leaves_the_eoi_mode_unknown(arm_host: "FakeHost") -> None:

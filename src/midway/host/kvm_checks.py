@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from midway.errors import MidwayError
 from midway.findings import Severity
 from midway.host.checks import Check
+from midway.host.driver_status import KernelPart, driver_status
 from midway.host.kernel_log import kernel_log
 from midway.host.sysfs import BUSES, HostFiles
 from midway.kernel.kvm import Kvm
@@ -100,11 +101,12 @@ def check_vfio(files: HostFiles) -> Iterator[Check]:
         yield Check("vfio", "VFIO", f"{node} is not ours to open", Severity.WARNING, "run Midway as root")
         return
     yield Check("vfio", "VFIO", str(node))
-    module = files.sys / "module" / "vfio_iommu_type1"
-    if not module.is_dir():
-        remedy = "modprobe vfio_iommu_type1; needed to pass devices"
-        yield Check("vfio-type1", "VFIO type1", "not loaded", Severity.WARNING, remedy)
-    elif files.flag(module / "parameters" / "allow_unsafe_interrupts"):
+    type1 = driver_status(files).type1
+    if type1 not in (KernelPart.LOADED, KernelPart.BUILT_IN):
+        remedy = "modprobe vfio_iommu_type1 (CONFIG_VFIO_IOMMU_TYPE1); needed to pass devices"
+        found = "not loaded" if type1 is KernelPart.MODULE else "absent"
+        yield Check("vfio-type1", "VFIO type1", found, Severity.WARNING, remedy)
+    elif files.flag(files.sys / "module/vfio_iommu_type1/parameters/allow_unsafe_interrupts"):
         found = "loaded, allow_unsafe_interrupts=1"
         remedy = "a device behind an IOMMU may forge message-signalled interrupts; set by the administrator"
         yield Check("vfio-type1", "VFIO type1", found, Severity.NOTE, remedy)
@@ -119,22 +121,19 @@ def check_driver(files: HostFiles) -> Iterator[Check]:
         for name in ("vfio-forward", "vfio-platform", "vfio-amba")
         if any((files.sys / "bus" / bus / "drivers" / name).is_dir() for bus in BUSES)
     ]
+    status = driver_status(files)
     if not drivers:
-        yield Check(
-            "driver",
-            "VFIO driver",
-            "none is loaded",
-            Severity.WARNING,
-            "midway driver install, then modprobe vfio-forward; needed to pass devices",
-        )
+        is_there = status.driver is KernelPart.MODULE
+        found = f"{status.installed or 'vfio-forward'} is not loaded" if is_there else "none is loaded"
+        remedy = "modprobe vfio-forward" if is_there else "midway driver install, then modprobe vfio-forward"
+        yield Check("driver", "VFIO driver", found, Severity.WARNING, f"{remedy}; needed to pass devices")
         return
     yield Check("driver", "VFIO driver", ", ".join(drivers))
-    consent = files.flag(files.sys / "module" / "vfio_forward" / "parameters" / "direct_dma")
-    if consent is not None:
-        found = f"direct_dma={'Y' if consent else 'N'}"
+    if status.direct_dma is not None:
+        found = f"direct_dma={'Y' if status.direct_dma else 'N'}"
         remedy = (
             "guests of devices without an IOMMU can reach all memory"
-            if consent
+            if status.direct_dma
             else "devices without an IOMMU need: modprobe vfio-forward direct_dma=1"
         )
         yield Check("direct-dma", "direct DMA", found, Severity.NOTE, remedy)
