@@ -110,6 +110,10 @@ def test_interrupt_parents_in_a_circle_are_an_error() -> None:
             "no entries of 0",
         ),
         ("d { interrupts = [00]; };", "no cells"),
+        (
+            'g: g { compatible = "arm,pl390"; #interrupt-cells = <1>; }; d { interrupts-extended = <&g 5>; };',
+            "does not take 1 cells",
+        ),
     ],
 )
 def test_malformed_interrupts_are_errors(body: str, complaint: str) -> None:

@@ -100,6 +100,8 @@ def test_a_property_given_twice_is_an_error() -> None:
 def test_a_name_that_cannot_be_one_is_an_error() -> None:
     with pytest.raises(TreeError, match="cannot be a name"):
         read(write(Node("", {}, [Node("a\x1b[31m")])))
+    with pytest.raises(TreeError, match="cannot be text"):
+        read(write(Node("", {"name": b""})).replace(b"name", b"n\xf0me"))
 
 
 def test_a_tree_larger_than_the_boot_protocol_allows_does_not_fit() -> None:

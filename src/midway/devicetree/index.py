@@ -19,7 +19,7 @@ def parent_path(path: str) -> str:
 class Tree:
     """A tree that is looked up and not changed.
 
-    Raises TreeError when two nodes share a path.
+    Raises TreeError when two nodes share a path or a phandle, or a phandle is no cell.
     """
 
     def __init__(self, root: Node) -> None:
@@ -29,6 +29,7 @@ class Tree:
             if path in self.nodes:
                 raise TreeError("reading a device tree", answer=f"there are two nodes {path}")
             self.nodes[path] = node
+        self._by_phandle = self._phandles()
 
     def __getitem__(self, path: str) -> Node:
         try:
@@ -36,8 +37,7 @@ class Tree:
         except KeyError:
             raise TreeError("looking in the device tree", answer=f"there is no node {path}") from None
 
-    @cached_property
-    def _by_phandle(self) -> dict[int, str]:
+    def _phandles(self) -> dict[int, str]:
         found: dict[int, str] = {}
         for path, node in self.nodes.items():
             phandle = number(node, "phandle")
@@ -51,7 +51,7 @@ class Tree:
         return found
 
     def path_of(self, phandle: int) -> str | None:
-        """The path of the node with this phandle.  Raises TreeError when the tree gives one phandle twice."""
+        """The path of the node with this phandle."""
         return self._by_phandle.get(phandle)
 
     @property

@@ -12,6 +12,7 @@ from midway.host.device import Line
 __all__ = ["interrupt_parent", "interrupt_wires", "lines"]
 
 _MOST_CELLS = 16
+_GIC_CELLS = (3, 4)
 
 # Controllers with specifiers of several cells, none of which are flags: all of their lines are levels.
 _WITHOUT_FLAGS = frozenset({"brcm,bcm2835-armctrl-ic", "brcm,bcm2836-armctrl-ic"})
@@ -71,7 +72,11 @@ def lines(tree: Tree, path: str) -> tuple[Line, ...]:
     first: dict[Wire, int] = {}
     for index, stated in enumerate(interrupt_wires(tree, path)):
         wire = through_nexus(tree, path, stated)
-        at_gic = gic_version(tree[wire.controller]) is not None and len(wire.specifier) in (3, 4)
+        at_gic = gic_version(tree[wire.controller]) is not None
+        if at_gic and len(wire.specifier) not in _GIC_CELLS:
+            raise TreeError(
+                f"reading the interrupts of {path}", answer=f"a GIC does not take {len(wire.specifier)} cells"
+            )
         flags = wire.specifier[2] if at_gic else _flags(tree, wire)
         found.append(
             Line(

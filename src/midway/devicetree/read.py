@@ -27,6 +27,13 @@ def read(blob: bytes) -> Node:
     fault = libfdt.fdt_check_full(buffer, len(buffer))
     if fault:
         raise TreeError("reading a device tree", answer=libfdt.strerror(fault))
+    try:
+        return _root(buffer)
+    except SystemError as error:  # libfdt's binding, of a name that is no UTF-8
+        raise TreeError("reading a device tree", answer="it has names that cannot be text") from error
+
+
+def _root(buffer: bytearray) -> Node:
     offset, depth = 0, 0
     root = _node(buffer, offset)
     above = [root]

@@ -88,12 +88,15 @@ def _windows(work: Copying, windows: Sequence[Span]) -> list[Span]:
 
 
 def _encoded(work: Copying, entries: Sequence[Span]) -> bytes:
-    """Entries of `ranges` for a bus above that has two cells for addresses."""
+    """Entries of `ranges` below a bus that has two cells for addresses; what the cells cannot say is left out."""
     wide = address_cells(work.tree, work.device.node_path)
     long = size_cells(work.tree, work.device.node_path)
     return b"".join(
         entry.child.to_bytes(4 * wide, "big") + cells64(entry.parent) + entry.size.to_bytes(4 * long, "big")
         for entry in entries
+        if entry.child + entry.size <= 1 << 32 * wide
+        and entry.size >> 32 * long == 0
+        and entry.parent >> 64 == 0
     )
 
 

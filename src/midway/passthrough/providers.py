@@ -75,6 +75,8 @@ class Providers:
                 device=self.device.name,
                 answer="its node has no such reference",
             )
+        if not self.config.clocks:
+            return
         labels = text_list(self.tree[self.device.node_path], "clock-names")
         places = (str(at) for at in range(len(cell_list(self.tree[self.device.node_path], "clocks"))))
         missing = {*self.config.clocks} - {*labels, *places}
