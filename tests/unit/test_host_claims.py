@@ -195,6 +195,19 @@ def test_a_device_whose_group_somebody_has_open_is_busy_and_the_holder_named(
     assert driver_of(host, SECOND) == "vfio-forward"
 
 
+def test_a_device_that_somebody_has_open_by_its_own_vfio_file_is_busy(
+    host: "FakeHost", platform: Platform
+) -> None:
+    claim_lasting([SECOND], platform=platform)
+    (host.root / "sys/bus/platform/devices" / SECOND / "vfio-dev/vfio3").mkdir(parents=True)
+    host.text("proc/4711/comm", "crosvm\n")
+    (host.root / "proc/4711/fd").mkdir()
+    (host.root / "proc/4711/fd/9").symlink_to("/dev/vfio/devices/vfio3")
+    with pytest.raises(DeviceError, match=r"busy.*vfio3 is held by crosvm \(pid 4711\)"):
+        release(SECOND, files=host.files)
+    assert driver_of(host, SECOND) == "vfio-forward"
+
+
 def test_a_lasting_claim_survives_being_used_and_ends_with_release(
     host: "FakeHost", platform: Platform
 ) -> None:

@@ -68,7 +68,7 @@ class Borrowing:
         binding, found = self.binding, self.look()
         if found.held:
             driver = binding.driver or ""
-            check_not_open(binding.files, self._group(), binding.name)
+            check_not_open(binding.files, binding.directory, binding.name)
         else:
             driver = choose_driver(binding)
             check_claimable(binding, platform, together, force=force)
@@ -89,9 +89,7 @@ class Borrowing:
             return
         with uninterrupted():
             if is_vfio(binding.driver):
-                group = vfio_group(binding.files, binding.directory)
-                if group is not None:
-                    check_not_open(binding.files, group, binding.name)
+                check_not_open(binding.files, binding.directory, binding.name)
                 binding.unbind()
             binding.set_override(record.override)
             if record.previous is not None and binding.driver != record.previous:

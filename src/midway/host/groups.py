@@ -2,11 +2,12 @@
 """IOMMU groups, and the VFIO group files that stand for them (Documentation/driver-api/vfio.rst)."""
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from midway.errors import DeviceError
-from midway.host.processes import OpenFiles
+from midway.host.processes import OpenFiles, Process
 from midway.host.sysfs import HostFiles
 
 __all__ = ["VfioGroup", "check_not_open", "group_members", "iommu_group", "vfio_group"]
@@ -50,17 +51,25 @@ def vfio_group(files: HostFiles, directory: Path) -> VfioGroup | None:
     return None
 
 
-def check_not_open(files: HostFiles, group: VfioGroup, device: str) -> None:
-    """Raise DeviceError when a process has the group open.
+def check_not_open(files: HostFiles, directory: Path, device: str) -> None:
+    """Raise DeviceError when a process has the device open by its group or by its own file (Linux 6.6).
 
     A VFIO driver cannot be unbound then: the kernel would wait for that process, however long.
     """
-    if files.is_taken(group.node, os.O_RDWR):
-        users = OpenFiles(files).users(group.node)
-        who = ", ".join(str(user) for user in users) or "a process that /proc does not show"
-        raise DeviceError(
-            "busy", device=device, answer=f"{group.node} is held by {who}", remedy="stop it first"
-        )
+    open_files = OpenFiles(files)
+    group = vfio_group(files, directory)
+    if group is not None and files.is_taken(group.node, os.O_RDWR):
+        raise _busy(device, group.node, open_files.users(group.node))
+    for name in files.names(directory / "vfio-dev"):
+        node = files.dev / "vfio" / "devices" / name
+        # Any number of processes can open this one, so that only /proc tells.
+        if users := open_files.users(node):
+            raise _busy(device, node, users)
+
+
+def _busy(device: str, node: Path, users: Sequence[Process]) -> DeviceError:
+    who = ", ".join(str(user) for user in users) or "a process that /proc does not show"
+    return DeviceError("busy", device=device, answer=f"{node} is held by {who}", remedy="stop it first")
 
 
 def _group_number(files: HostFiles, directory: Path) -> int | None:
