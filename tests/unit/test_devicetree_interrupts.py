@@ -111,7 +111,7 @@ def test_interrupt_parents_in_a_circle_are_an_error() -> None:
         ),
         ("d { interrupts = [00]; };", "no cells"),
         (
-            'g: g { compatible = "arm,pl390"; #interrupt-cells = <1>; }; d { interrupts-extended = <&g 5>; };',
+            'g: g { compatible = "arm,pl390"; #interrupt-cells = <1>; };d { interrupts-extended = <&g 5>; };',
             "does not take 1 cells",
         ),
     ],

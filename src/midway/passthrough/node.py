@@ -88,7 +88,7 @@ def _windows(work: Copying, windows: Sequence[Span]) -> list[Span]:
 
 
 def _encoded(work: Copying, entries: Sequence[Span]) -> bytes:
-    """Entries of `ranges` below a bus that has two cells for addresses; what the cells cannot say is left out."""
+    """Entries of `ranges` below a bus that has two cells for addresses; what its cells cannot say goes."""
     wide = address_cells(work.tree, work.device.node_path)
     long = size_cells(work.tree, work.device.node_path)
     return b"".join(
