@@ -17,7 +17,7 @@ from typing import Any
 from midway.errors import LabError
 from midway.lab.initramfs import build_initramfs
 
-_SAID = re.compile(r"^midway-guest: ([a-z0-9_]+)=(.*?)\r?$", re.MULTILINE)
+_SAID = re.compile(r"^midway-guest: ([a-z0-9_]+)=(.*?)\r?\n", re.MULTILINE)
 _BEFORE_THE_TASK = "quiet loglevel=1 panic=-1 rdinit=/init"
 
 
