@@ -26,14 +26,19 @@ import os
 class MidwayError(Exception):
     """Base of all errors a user sees.
 
-    `attempted` is what was being done; `device` names the platform device it was done to; `answer` is what the
-    kernel or tool said; `remedy` is what the user can do.  `str()` joins them into one line.
+    `attempted` is what was being done; `device` names the platform device it was done to; `answer` is what
+    the kernel or tool said; `remedy` is what the user can do.  `str()` joins them into one line.
     """
 
     exit_status = 1
 
     def __init__(
-        self, attempted: str, *, device: str | None = None, answer: str | None = None, remedy: str | None = None
+        self,
+        attempted: str,
+        *,
+        device: str | None = None,
+        answer: str | None = None,
+        remedy: str | None = None,
     ) -> None:
         self.attempted = attempted
         self.device = device

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Findings: everything about a device or host that is slower, weaker or impossible, with its cause and remedy."""
+"""Findings: whatever about a device or host is slower, weaker or impossible, with cause and remedy."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -15,7 +15,7 @@ class Severity(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """`code` is stable and machine-readable (kebab-case, e.g. ``no-iommu``); `subject` is the device (or "host")."""
+    """`code` is stable, for programs (kebab-case: ``no-iommu``); `subject` is the device, or "host"."""
 
     code: str
     severity: Severity
