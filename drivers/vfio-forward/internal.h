@@ -55,8 +55,8 @@ struct vfio_forward_line {
 
 /* Memory given to a device that has no IOMMU. */
 struct vfio_forward_memory {
-	struct mutex	lock;
-	u32		state;		/* written under lock, read without */
+	struct mutex	lock;		/* all of this; state is read without */
+	u32		state;
 	bool		attempted;	/* a SET got as far as pinning */
 	u32		count;
 	u64		bytes;

@@ -58,15 +58,18 @@ void vfio_forward_lines_release(struct vfio_forward_device *device)
 	kfree(device->lines);
 }
 
-/* Both are called with line->lock held. */
 static void vfio_forward_note_masked(struct vfio_forward_line *line)
 {
+	lockdep_assert_held(&line->lock);
+
 	line->masked = true;
 	line->masked_since = ktime_get();
 }
 
 static void vfio_forward_note_unmasked(struct vfio_forward_line *line)
 {
+	lockdep_assert_held(&line->lock);
+
 	line->masked = false;
 	line->masked_ns += ktime_to_ns(ktime_sub(ktime_get(),
 						 line->masked_since));
@@ -167,30 +170,30 @@ static bool vfio_forward_irq_taken(struct vfio_forward_device *device,
 	return false;
 }
 
-/* Asserts the irq_lock; with no trigger the irq is not requested. */
 static int vfio_forward_request_irq(struct vfio_forward_device *device,
 				    struct vfio_forward_line *line,
 				    struct eventfd_ctx *trigger)
 {
 	int ret;
 
+	lockdep_assert_held(&device->irq_lock);
+
 	/* A node may list one interrupt twice; it has one user. */
 	if (vfio_forward_irq_taken(device, line->irq))
 		return -EBUSY;
 
+	ret = request_irq(line->irq, vfio_forward_handler, IRQF_NO_AUTOEN,
+			  line->name, line);
+	if (ret)
+		return ret;
+
 	/*
 	 * Lazily disabled, an asserted level line would interrupt the host a
-	 * second time before it is masked in the controller.
+	 * second time before it is masked in the controller.  free_irq()
+	 * takes this back.
 	 */
 	if (line->flags & VFIO_IRQ_INFO_AUTOMASKED)
 		irq_set_status_flags(line->irq, IRQ_DISABLE_UNLAZY);
-
-	ret = request_irq(line->irq, vfio_forward_handler, IRQF_NO_AUTOEN,
-			  line->name, line);
-	if (ret) {
-		irq_clear_status_flags(line->irq, IRQ_DISABLE_UNLAZY);
-		return ret;
-	}
 
 	spin_lock_irq(&line->lock);
 	line->trigger = trigger;
@@ -214,20 +217,21 @@ static void vfio_forward_free_irq(struct vfio_forward_line *line)
 	spin_unlock_irq(&line->lock);
 
 	free_irq(line->irq, line);
-	irq_clear_status_flags(line->irq, IRQ_DISABLE_UNLAZY);
 	eventfd_ctx_put(trigger);
 }
 
 /*
- * Called with irq_lock held.  With fd -1 the line is released.  With another
- * fd it is requested, or its interrupts go to the new eventfd from now on
- * and none is lost; an fd that is no eventfd leaves everything as it was.
+ * With fd -1 the line is released.  With another fd it is requested, or its
+ * interrupts go to the new eventfd from now on and none is lost; an fd that is
+ * no eventfd leaves everything as it was.
  */
 static int vfio_forward_set_trigger(struct vfio_forward_device *device,
 				    struct vfio_forward_line *line, int fd)
 {
 	struct eventfd_ctx *trigger, *old;
 	int ret;
+
+	lockdep_assert_held(&device->irq_lock);
 
 	if (fd == -1) {
 		if (line->trigger)

@@ -28,6 +28,7 @@ HEADERS = Path(__file__).resolve().parents[2] / "drivers/vfio-forward"
 MODULE = "/opt/midway/drivers/vfio-forward.ko"
 CLIENT = "/tmp/vfio-abi"  # noqa: S108  # on the board, where nobody else is
 TAINT_USER = 1 << 6
+FREE_HUGE_PAGES = "/sys/kernel/mm/hugepages/hugepages-1048576kB/free_hugepages"
 COMPLAINTS = re.compile(
     r"WARNING:|BUG:|Oops|Call trace|Unable to handle|Flags mismatch|nobody cared|refcount|Unbalanced|leak",
     re.I,
@@ -211,6 +212,14 @@ def test_random_requests_to_a_device_behind_an_iommu_do_no_harm(on_virt: Running
     with bound(on_virt, DISK_BEHIND_SMMU) as group:
         check(on_virt, group, DISK_BEHIND_SMMU, "fuzz", seed=4, count=100_000)
         assert nothing_left(on_virt)
+
+
+def test_everything_at_once_does_the_host_no_harm(on_versal: RunningBoard) -> None:
+    free_before = on_versal.get(FREE_HUGE_PAGES)
+    with bound(on_versal, DMA_ENGINE) as group:
+        check(on_versal, group, DMA_ENGINE, "race", count=1000)
+        assert nothing_left(on_versal)
+    assert on_versal.get(FREE_HUGE_PAGES) == free_before
 
 
 def test_two_hundred_uses_leave_nothing_behind(on_versal: RunningBoard) -> None:

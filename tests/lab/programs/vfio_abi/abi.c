@@ -142,6 +142,15 @@ bool signalled(int eventfd, int milliseconds)
 	return poll(&poll_, 1, milliseconds) == 1 && read(eventfd, &count, sizeof(count)) == sizeof(count);
 }
 
+/* Adds one; does nothing when the eventfd is full. */
+void eventfd_add(int eventfd)
+{
+	uint64_t one = 1;
+
+	if (write(eventfd, &one, sizeof(one)) != sizeof(one) && errno != EAGAIN)
+		require("an eventfd can be written", false);
+}
+
 long set_irqs(int device, uint32_t flags, uint32_t index, uint32_t start, uint32_t count, const void *data,
 	      size_t size)
 {

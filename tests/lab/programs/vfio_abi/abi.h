@@ -60,6 +60,7 @@ int map_dma(struct subject *subject, const void *address, uint64_t iova, uint64_
 int unmap_dma(struct subject *subject, uint64_t iova, uint64_t size);
 int new_eventfd(void);
 bool signalled(int eventfd, int milliseconds);
+void eventfd_add(int eventfd);
 
 /* Thin forms of the ioctls. */
 long set_irqs(int device, uint32_t flags, uint32_t index, uint32_t start, uint32_t count, const void *data,
@@ -81,6 +82,7 @@ void check_direct(struct subject *subject);
 void check_interrupts(struct subject *subject);
 void run_cycles(struct subject *subject, unsigned long count);
 void run_fuzz(struct subject *subject, unsigned long seed, unsigned long count);
+void run_race(struct subject *subject, unsigned long count);
 void hold_open(struct subject *subject);
 
 #endif

@@ -4,7 +4,7 @@
  *
  *   vfio-abi COMMAND GROUP DEVICE [NAME=NUMBER...]
  *
- * The pairs say what is true of the device, see struct subject; and for the commands cycles and fuzz: count, seed.  Exit status 0 if every
+ * The pairs say what is true of the device, see struct subject; and for the commands cycles, race and fuzz: count, seed.  Exit status 0 if every
  * answer was the expected one, 1 if not, 2 if a check could not be made.
  */
 #include <stdio.h>
@@ -58,6 +58,8 @@ int main(int argc, char **argv)
 
 	if (!strcmp(argv[1], "cycles"))
 		run_cycles(&subject, pair(argc - 4, argv + 4, "count"));
+	else if (!strcmp(argv[1], "race"))
+		run_race(&subject, pair(argc - 4, argv + 4, "count"));
 	else if (!strcmp(argv[1], "fuzz"))
 		run_fuzz(&subject, pair(argc - 4, argv + 4, "seed"), pair(argc - 4, argv + 4, "count"));
 	else
