@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from contextlib import ExitStack
+from pathlib import Path
 
 import pytest
 
@@ -120,18 +121,6 @@ def test_a_command_on_a_terminal_has_one_of_the_wanted_size(versal: RunningBoard
     assert process.communicate(60).text == "33 101\r\n"
 
 
-def test_bytes_cross_the_spare_uart_both_ways(versal: RunningBoard) -> None:
-    versal.run(["stty", "-F", "/dev/ttyAMA1", "raw", "-echo"], check=True)
-    versal.run(["sh", "-c", "echo from the board > /dev/ttyAMA1"], check=True)
-    assert versal.uart.read_until(b"\n", 60) == b"from the board\n"
-    reader = versal.start(["sh", "-c", "exec < /dev/ttyAMA1; echo open; head -n 1"])
-    lines = reader.lines(60)
-    assert next(lines) == "open"
-    versal.uart.send(b"to the board\n")
-    assert next(lines) == "to the board"
-    assert list(lines) == []
-
-
 def test_a_download_from_outside_arrives_whole(each_board: RunningBoard) -> None:
     with DownloadServer(MEBIBYTE) as server:
         fetched = each_board.run(fetch_from(server), check=True).stdout
@@ -191,6 +180,17 @@ def test_lab_run_passes_status_output_and_input_on(no_board: None) -> None:  # n
     done = midway("lab", "run", "--", "sh", "-c", "cat; echo problem >&2; exit 3", stdin=b"what came in")
     assert (done.returncode, done.stdout) == (3, b"what came in")
     assert done.stderr.endswith(b"problem\n")
+
+
+def test_a_run_that_is_terminated_leaves_nothing(no_board: None, tmp_path: Path) -> None:  # noqa: ARG001
+    command = [sys.executable, "-m", "midway", "lab", "run", "--", "sh", "-c", "echo up; sleep 1000"]
+    scratch = os.environ | {"TMPDIR": str(tmp_path)}
+    with subprocess.Popen(command, env=scratch, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as run:
+        assert run.stdout is not None
+        assert run.stdout.readline() == b"up\n"
+        run.terminate()
+    assert run.returncode == 143
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_lab_run_says_that_a_board_was_lost(no_board: None) -> None:  # noqa: ARG001

@@ -5,9 +5,10 @@ import argparse
 import contextlib
 import json
 import os
+import signal
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from midway.errors import LabError, UsageError
@@ -72,8 +73,19 @@ def _add_board_options(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    status: int = arguments.act(arguments)
+    with _orderly_termination():
+        status: int = arguments.act(arguments)
     return status
+
+
+@contextlib.contextmanager
+def _orderly_termination() -> Iterator[None]:
+    """SIGTERM is as Ctrl-C: what was started is ended, and what was written aside is removed."""
+    before = signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _demo(arguments: argparse.Namespace) -> int:
