@@ -97,6 +97,13 @@ def test_a_property_given_twice_is_an_error() -> None:
         read(bytes(blob))
 
 
+def test_an_old_format_without_paths_as_names_is_an_error() -> None:
+    blob = bytearray(write(compiled("/dts-v1/; / { below { }; };")))
+    struct.pack_into(">II", blob, 20, 3, 2)  # version and last compatible version
+    with pytest.raises(TreeError, match="reading a device tree"):
+        read(bytes(blob))
+
+
 def test_a_name_that_cannot_be_one_is_an_error() -> None:
     with pytest.raises(TreeError, match="cannot be a name"):
         read(write(Node("", {}, [Node("a\x1b[31m")])))
@@ -107,6 +114,12 @@ def test_a_name_that_cannot_be_one_is_an_error() -> None:
 def test_a_tree_larger_than_the_boot_protocol_allows_does_not_fit() -> None:
     with pytest.raises(TreeError, match=r"does not fit: \d+ bytes, and 2097152 are allowed"):
         write(Node("", {"big": bytes(2 << 20)}))
+
+
+@pytest.mark.parametrize("size", range(65_400, 65_540, 4))
+def test_a_tree_that_just_fills_the_writers_buffer_is_written(size: int) -> None:
+    root = Node("", {"big": bytes(size)})
+    assert read(write(root)) == root
 
 
 def test_a_large_tree_that_fits_is_written() -> None:

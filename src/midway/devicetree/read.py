@@ -67,7 +67,9 @@ def _properties(buffer: bytearray, offset: int) -> Iterator[tuple[str, bytes]]:
         position = libfdt.fdt_next_property_offset(buffer, position)
 
 
-def _sound_name(name: str, length: int) -> str:
+def _sound_name(name: str | None, length: int) -> str:
+    if name is None:  # only before version 16, whose names are paths
+        raise TreeError("reading a device tree", answer=libfdt.strerror(length))
     if length > _LONGEST_NAME or not name.isascii() or not name.isprintable() or "/" in name:
         raise TreeError("reading a device tree", answer=f"{name[:64]!r} cannot be a name in a tree")
     return name

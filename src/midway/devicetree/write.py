@@ -9,6 +9,7 @@ from midway.errors import TreeError
 __all__ = ["LARGEST_TREE", "write"]
 
 LARGEST_TREE = 2 << 20  # bytes; the arm64 boot protocol allows no more (Documentation/arm64/booting.rst)
+_LAST_TAG = 4  # bytes of FDT_END
 
 
 def write(root: Node, *, limit: int = LARGEST_TREE) -> bytes:
@@ -19,6 +20,7 @@ def write(root: Node, *, limit: int = LARGEST_TREE) -> bytes:
     writer = _Writer()
     writer.finish_reservemap()
     writer.add(root)
+    writer.resize(len(writer.as_bytearray()) + _LAST_TAG)  # as_fdt() does not make room for it
     blob = bytes(writer.as_fdt().as_bytearray())
     size = int.from_bytes(blob[4:8], "big")
     if size > limit:
