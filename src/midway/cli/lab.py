@@ -11,6 +11,7 @@ import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from midway.config import InterruptMode
 from midway.errors import LabError, UsageError
 from midway.lab.boards import BOARDS, DEFAULT_BOARD, board_named
 from midway.lab.cache import Cache
@@ -48,6 +49,12 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         actions, "demo", "give the second NIC of the versal board to a guest, and take it back", _demo
     )
     demo.add_argument("--debug", action="store_true", help="show the board's console on standard error")
+    demo.add_argument(
+        "--irq",
+        type=InterruptMode,
+        choices=list(InterruptMode),
+        help="interrupt mode; default: the best offered",
+    )
     demo.add_argument("--json", type=Path, metavar="FILE", help="write what was measured as JSON")
 
     status = _add_action(actions, "status", "show what is cached and which programs are missing", _status)
@@ -95,7 +102,7 @@ def _demo(arguments: argparse.Namespace) -> int:
     from midway.lab.demo_report import failures, show
 
     with start_board(board_named(DEFAULT_BOARD), debug=arguments.debug) as board:
-        result = run_demo(board)
+        result = run_demo(board, arguments.irq)
     show(result, Console())
     if arguments.json is not None:
         try:

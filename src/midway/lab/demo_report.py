@@ -8,6 +8,8 @@ from rich.console import Console, Group
 from rich.table import Table
 from rich.text import Text
 
+from midway.config import InterruptMode
+
 __all__ = ["failures", "show"]
 
 
@@ -17,7 +19,8 @@ def failures(result: Mapping[str, Any]) -> list[str]:
         "the guest's pings were not all answered": result["ping"]["sent"] == result["ping"]["received"] > 0,
         "the guest's download is not what was served": result["download"]["sha256_ok"],
         "the host's own download meanwhile is not what was served": result["host_nic"]["sha256_ok"],
-        "interrupts passed through user space": result["irq"]["user_exits_per_irq"] == 0,
+        "interrupts passed through user space": result["irq"]["mode"] == InterruptMode.USERSPACE
+        or result["irq"]["user_exits_per_irq"] == 0,
         "the device's registers are not all mapped": result["regions"]["trapped"] == 0,
         "the device is not back with a driver whose link is up": result["released"]["link_up"],
         "the download after the device's return is not what was served": result["released"]["sha256_ok"],
@@ -43,9 +46,10 @@ def show(result: Mapping[str, Any], console: Console) -> None:
 
 
 def _story(result: Mapping[str, Any]) -> str:
+    deliverer = "Midway" if result["irq"]["mode"] == InterruptMode.USERSPACE else "the kernel"
     return (
         f"{result['device']} of the {result['board']} board was taken from its driver, given to a KVM guest, "
-        "carried traffic there with its registers mapped and its interrupts delivered by the kernel, "
+        f"carried traffic there with its registers mapped and its interrupts delivered by {deliverer}, "
         f"and is back with its own driver, {result['released']['driver']}."
     )
 

@@ -48,9 +48,10 @@ class Snapshot(NamedTuple):
 
 
 class Interval(NamedTuple):
-    """Between two marks: seconds, exits from the guest, returns to Midway, and interrupts of all lines.
+    """Between two marks: seconds, exits from the guest, trips to user space, and interrupts of all lines.
 
-    The second mark is itself one exit and one return; both are left out.
+    A trip to user space is a KVM_RUN that returned, or an interrupt or its completion that woke Midway.  The
+    second mark is itself one exit and one trip; both are left out.
     """
 
     seconds: float
@@ -63,8 +64,9 @@ def between(earlier: Snapshot, later: Snapshot) -> Interval:
     def exits(snapshot: Snapshot) -> int:
         return sum(vcpu.kvm.get("exits", 0) for vcpu in snapshot.vcpus)
 
-    def returns(snapshot: Snapshot) -> int:
-        return sum(sum(vcpu.returns.values()) for vcpu in snapshot.vcpus)
+    def trips(snapshot: Snapshot) -> int:
+        returns = sum(sum(vcpu.returns.values()) for vcpu in snapshot.vcpus)
+        return returns + sum(line.handled for line in snapshot.lines)
 
     def interrupts(snapshot: Snapshot) -> int:
         return sum(line.host or 0 for line in snapshot.lines)
@@ -72,7 +74,7 @@ def between(earlier: Snapshot, later: Snapshot) -> Interval:
     return Interval(
         seconds=later.seconds - earlier.seconds,
         exits=exits(later) - exits(earlier) - 1,
-        user_exits=returns(later) - returns(earlier) - 1,
+        user_exits=trips(later) - trips(earlier) - 1,
         interrupts=interrupts(later) - interrupts(earlier),
     )
 
