@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """A VM's configuration as a value: the same whether it came from TOML, from flags or from Python."""
 
-import tomllib
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -84,6 +83,8 @@ def load(path: Path) -> MachineConfig:
 
     Relative kernel and initrd paths are relative to the file.  Raises ConfigurationError.
     """
+    import tomllib  # only here: a VM from flags does without
+
     try:
         data = tomllib.loads(path.read_text(encoding="utf-8"))
         config = msgspec.convert(data, MachineConfig)

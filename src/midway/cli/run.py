@@ -2,7 +2,6 @@
 """``midway run``: a VM from start to end."""
 
 import argparse
-import json
 import os
 import signal
 import sys
@@ -11,16 +10,19 @@ from contextlib import ExitStack, contextmanager
 from enum import Enum, auto
 from pathlib import Path
 from types import FrameType
+from typing import TYPE_CHECKING
 
-from midway.board.plan import MachinePlan
 from midway.cli.vm_options import add_vm_options, config_from
 from midway.errors import MidwayError
 from midway.kernel.syscalls import Linux
 from midway.vm.console import Console
-from midway.vm.machine import Machine
 from midway.vm.outcome import End, Outcome
 from midway.vm.prepare import open_machine
-from midway.vm.summary import RunSummary
+
+if TYPE_CHECKING:
+    from midway.board.plan import MachinePlan
+    from midway.vm.machine import Machine
+    from midway.vm.summary import RunSummary
 
 __all__ = ["add_parser", "run"]
 
@@ -118,7 +120,7 @@ class _Stopping:
             for number, handler in before.items():
                 signal.signal(number, handler)
 
-    def run(self, machine: Machine) -> None:
+    def run(self, machine: "Machine") -> None:
         """Start the machine and wait for its end."""
         self._machine = machine
         self._phase = _Phase.RUNNING
@@ -138,12 +140,14 @@ class _Stopping:
             self.stop(number)
 
 
-def _planned(arguments: argparse.Namespace, plan: MachinePlan) -> None:
+def _planned(arguments: argparse.Namespace, plan: "MachinePlan") -> None:
     for finding in plan.findings:
         print(f"midway: {finding}", file=sys.stderr)
     if arguments.dump_dtb is not None:
         _write(arguments.dump_dtb, plan.tree)
     if arguments.dump_plan is not None:
+        import json
+
         from midway.board.describe import plan_as_json
 
         text = json.dumps(plan_as_json(plan), indent=2) + "\n"
@@ -153,8 +157,10 @@ def _planned(arguments: argparse.Namespace, plan: MachinePlan) -> None:
             _write(Path(arguments.dump_plan), text.encode())
 
 
-def _report(arguments: argparse.Namespace, summary: RunSummary) -> None:
+def _report(arguments: argparse.Namespace, summary: "RunSummary") -> None:
     if arguments.json is not None:
+        import json
+
         _write(arguments.json, (json.dumps(summary.as_json()) + "\n").encode())
     print(f"midway: {summary}", file=sys.stderr)
 
