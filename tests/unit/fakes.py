@@ -112,6 +112,11 @@ class FakeKernel:
         self.log.append(("memfd", name, flags, size))
         return self.new_fd()
 
+    def fallocate(self, fd: int, size: int) -> None:
+        if fd in self.refused_maps:
+            raise error(errno.ENOSPC)
+        self.log.append(("fallocate", fd, size))
+
     def mmap(self, fd: int, size: int, *, offset: int, protection: int, flags: int, address: int = 0) -> int:
         del protection
         if fd in self.refused_maps:

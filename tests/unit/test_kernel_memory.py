@@ -106,7 +106,7 @@ def test_huge_pages_another_process_took_leave_nothing_open(kernel: FakeKernel) 
     kernel.refused_maps.add(101)
     with pytest.raises(KernelError, match="another process may have taken them") as caught:
         GuestMemory.direct(kernel, MIB2)
-    assert caught.value.errno == errno.ENOMEM
+    assert caught.value.errno == errno.ENOSPC
     assert kernel.open_fds == set()
 
 

@@ -6,9 +6,10 @@ The arm64 Image header is Documentation/arm64/booting.rst.
 
 import struct
 import zlib
-from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
+
+import msgspec
 
 from midway.errors import ImageError
 
@@ -38,8 +39,7 @@ _ELF_MACHINES = {0x3E: "x86-64", 0x03: "x86", 0x28: "32-bit Arm", _ELF_ARM64: "a
 _OTHERS = {b"\x27\x05\x19\x56": "a U-Boot uImage", b"\xd0\x0d\xfe\xed": "a device tree or FIT image"}
 
 
-@dataclass(frozen=True, slots=True)
-class KernelImage:
+class KernelImage(msgspec.Struct, frozen=True):
     """`text_offset` from a 2 MiB boundary, `size` what it occupies in RAM from there, both in bytes."""
 
     path: Path

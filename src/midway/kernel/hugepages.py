@@ -4,7 +4,8 @@
 import mmap
 import struct
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 from midway.errors import HostError
 
@@ -15,8 +16,7 @@ _PRESENT = 1 << 63
 _FRAME_MASK = (1 << 55) - 1  # Documentation/admin-guide/mm/pagemap.rst
 
 
-@dataclass(frozen=True, slots=True)
-class Run:
+class Run(msgspec.Struct, frozen=True):
     """Physically contiguous huge pages: where they begin, and each page's offset in the memory file."""
 
     address: int

@@ -5,9 +5,10 @@ import mmap
 import os
 from collections.abc import Iterable
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass
 from types import TracebackType
 from typing import NamedTuple, Self
+
+import msgspec
 
 from midway.errors import HostError, KernelError
 from midway.kernel.hugepages import PAGE, choose_page_size, frame_numbers, physical_runs, pool
@@ -28,8 +29,7 @@ class Extent(NamedTuple):
     size: int
 
 
-@dataclass(frozen=True, slots=True)
-class Block:
+class Block(msgspec.Struct, frozen=True):
     """One bank: guest physical `address`, where it is in this process, and its bytes."""
 
     address: int
@@ -171,6 +171,16 @@ class GuestMemory:
         except OSError as error:
             raise KernelError("creating a file of huge pages", error.errno or 0) from error
         self._resources.callback(self.calls.close, fd)
+        try:
+            # Clearing huge pages takes long.  Here it holds no lock of this process's memory, as it would if
+            # they came with the mapping: other threads go on.
+            self.calls.fallocate(fd, -(-size // page) * page)
+        except OSError as error:
+            raise KernelError(
+                f"taking {-(-size // page)} huge pages of {page >> 20} MiB",
+                error.errno or 0,
+                remedy="another process may have taken them meanwhile",
+            ) from error
         return page, fd
 
     def _free_huge_pages(self) -> dict[int, int]:
@@ -198,11 +208,7 @@ class GuestMemory:
                 address=address,
             )
         except OSError as error:
-            raise KernelError(
-                f"mapping {size >> 20} MiB of huge pages",
-                error.errno or 0,
-                remedy="another process may have taken them meanwhile",
-            ) from error
+            raise KernelError(f"mapping {size >> 20} MiB of huge pages", error.errno or 0) from error
 
     def _physical_addresses(self, address: int, size: int, page: int) -> tuple[int, ...]:
         entries = bytearray()

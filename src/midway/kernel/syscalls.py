@@ -44,6 +44,10 @@ class SystemCalls(Protocol):
         """A memory file of `size` bytes."""
         ...
 
+    def fallocate(self, fd: int, size: int) -> None:
+        """Give a file its first `size` bytes of memory; other threads run meanwhile."""
+        ...
+
     def mmap(self, fd: int, size: int, *, offset: int, protection: int, flags: int, address: int = 0) -> int:
         """The address of the new mapping; fd -1 for anonymous memory."""
         ...
@@ -112,6 +116,9 @@ class Linux:
             os.close(fd)
             raise
         return fd
+
+    def fallocate(self, fd: int, size: int) -> None:
+        os.posix_fallocate(fd, 0, size)
 
     def mmap(self, fd: int, size: int, *, offset: int, protection: int, flags: int, address: int = 0) -> int:
         result: int | None = self._mmap(address, size, protection, flags, fd, offset)

@@ -3,7 +3,8 @@
 
 import errno
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 from midway.errors import DeviceError, KernelError
 from midway.kernel.handle import Handle
@@ -22,8 +23,7 @@ _DIRECT_REMEDIES = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class DeviceInfo:
+class DeviceInfo(msgspec.Struct, frozen=True):
     """How many regions and lines there are, and whether the device can be reset."""
 
     regions: int
@@ -31,8 +31,7 @@ class DeviceInfo:
     can_reset: bool
 
 
-@dataclass(frozen=True, slots=True)
-class RegionInfo:
+class RegionInfo(msgspec.Struct, frozen=True):
     """`size` in bytes; `offset` is where the region lies in the device's file."""
 
     index: int
@@ -43,8 +42,7 @@ class RegionInfo:
     mappable: bool
 
 
-@dataclass(frozen=True, slots=True)
-class LineInfo:
+class LineInfo(msgspec.Struct, frozen=True):
     """`count` interrupts at this index; an automasked line is level: masked when it fires, until unmasked."""
 
     index: int
@@ -54,8 +52,7 @@ class LineInfo:
     automasked: bool
 
 
-@dataclass(frozen=True, slots=True)
-class LineCounters:
+class LineCounters(msgspec.Struct, frozen=True):
     """Since the device was opened; see the driver's header."""
 
     delivered: int

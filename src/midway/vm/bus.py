@@ -3,8 +3,9 @@
 
 import threading
 from bisect import bisect_right
-from dataclasses import dataclass
 from typing import Protocol
+
+import msgspec
 
 from midway.findings import Finding, Severity
 
@@ -21,8 +22,7 @@ class MmioDevice(Protocol):
     def write(self, offset: int, data: bytes) -> None: ...
 
 
-@dataclass(frozen=True, slots=True)
-class _Range:
+class _Range(msgspec.Struct, frozen=True):
     start: int
     end: int
     device: MmioDevice

@@ -5,11 +5,9 @@ import time
 from collections.abc import Mapping
 from contextlib import ExitStack
 from itertools import count
-from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from midway.board.images import KernelImage, load_file, load_kernel
 from midway.board.plan import MachinePlan
 from midway.errors import PlanError
 from midway.findings import Severity
@@ -40,22 +38,20 @@ _FINAL = -1
 class Machine:
     """Everything the plan says, made of the kernel's objects while the context lasts.
 
-    `memory` has the plan's banks and is the caller's; it must outlive the machine.  `groups` are the VFIO
-    groups of the claimed devices, by device.  Entering raises KernelError, HostError, DeviceError and
-    ImageError; then nothing stays open.  `start` runs the guest, `wait` returns how it ended, `stop` ends it
-    from outside, in any thread.
+    `memory` has the plan's banks, with the images loaded; it is the caller's and must outlive the machine.
+    `groups` are the VFIO groups of the claimed devices, by device.  Entering raises KernelError, HostError
+    and DeviceError; then nothing stays open.  `start` runs the guest, `wait` returns how it ended, `stop` ends
+    it from outside, in any thread.
     """
 
     def __init__(
         self,
         plan: MachinePlan,
-        image: KernelImage,
         memory: GuestMemory,
         console: Console,
         groups: Mapping[str, VfioGroup] | None = None,
     ) -> None:
         self.plan = plan
-        self._image = image
         self._memory = memory
         self._console = console
         self._groups = groups or {}
@@ -236,13 +232,9 @@ class Machine:
         self._console.attach(uart, self._events)
 
     def _load(self, vcpu: Vcpu) -> None:
-        """Kernel, initrd and tree to where the plan has them, and the boot vCPU's registers (booting.rst)."""
-        plan, memory = self.plan, self._memory
-        load_kernel(self._image, memory.view(plan.kernel_address, self._image.size))
-        if plan.initrd_address is not None and plan.config.initrd is not None:
-            room = memory.view(plan.initrd_address, plan.initrd_size)
-            load_file(Path(plan.config.initrd), room, what="initrd")
-        memory.view(plan.tree_address, len(plan.tree))[:] = plan.tree
+        """The tree to where the plan has it, and the boot vCPU's registers (booting.rst)."""
+        plan = self.plan
+        self._memory.view(plan.tree_address, len(plan.tree))[:] = plan.tree
         vcpu.set_register(core_register("regs.pc"), plan.kernel_address)
         vcpu.set_register(core_register("regs.regs"), plan.tree_address)
 

@@ -3,8 +3,9 @@
 
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
 from enum import StrEnum
+
+import msgspec
 
 from midway.errors import GuestError, GuestFaultError, GuestPanicError
 
@@ -24,8 +25,7 @@ class End(StrEnum):
 _STATUS = {End.POWER_OFF: 0, End.RESET: 3, End.PANIC: 4, End.FAULT: 5, End.STOPPED: 0}
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(msgspec.Struct, frozen=True):
     """`signal` is what stopped the VM, if a signal did."""
 
     end: End

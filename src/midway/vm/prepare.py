@@ -6,15 +6,14 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from midway.board.images import file_size, inspect_kernel
 from midway.config import MachineConfig
 from midway.errors import HostError
 from midway.host.sysfs import HostFiles
 from midway.kernel.kvm import Kvm
 from midway.kernel.syscalls import Linux, SystemCalls
+from midway.vm.boot import BootImages, banks_of
 from midway.vm.ram import GuestRam, groups_of, reserved_extents
 
 if TYPE_CHECKING:
@@ -42,8 +41,7 @@ def open_machine(
     """
     calls = calls or Linux()
     check_architecture()
-    image = inspect_kernel(Path(config.kernel))
-    initrd_size = 0 if config.initrd is None else file_size(Path(config.initrd), what="initrd")
+    images = BootImages.of(config)
     with Kvm(calls) as kvm:
         gic_version = choose_gic(config.gic, kvm.gic_versions())
         address_bits = kvm.address_bits()
@@ -52,9 +50,8 @@ def open_machine(
     groups = groups_of(files, names)
     with ExitStack() as resources:
         keep_clear = reserved_extents(files, list(groups.values()))
-        ram = resources.enter_context(GuestRam(calls, config, groups, keep_clear))
-        # Imported here, while the kernel clears huge pages: they are most of what there is to import.
-        from midway.board.plan import Bank
+        ram = resources.enter_context(GuestRam(calls, config, groups, keep_clear, images.load))
+        # Imported here, while the RAM is cleared and filled: they are most of what there is to import.
         from midway.board.planning import Seeds, plan_machine
         from midway.devicetree.node import Node
         from midway.host.clocks import clock_rates
@@ -76,10 +73,10 @@ def open_machine(
             config,
             tree,
             devices,
-            banks=tuple(Bank(extent.address, extent.size) for extent in memory.extents),
-            image_size=image.size,
-            text_offset=image.text_offset,
-            initrd_size=initrd_size,
+            banks=banks_of(memory),
+            image_size=images.kernel.size,
+            text_offset=images.kernel.text_offset,
+            initrd_size=images.initrd_size,
             gic_version=gic_version,
             clock_rates=partial(clock_rates, files=files),
             seeds=Seeds(rng=os.urandom(64), kaslr=os.urandom(8)),
@@ -88,7 +85,7 @@ def open_machine(
         )
         planned(plan)
         yield resources.enter_context(
-            Machine(plan, image, memory, console, {claim.name: claim.group for claim in claims})
+            Machine(plan, memory, console, {claim.name: claim.group for claim in claims})
         )
 
 

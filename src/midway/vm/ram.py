@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Which memory a guest's RAM is made of.
 
-Huge pages take the kernel long to clear (a GiB each), so they can be taken while this process does something
-else.
+Huge pages take the kernel long to clear, and images long to read, so this happens while the process does
+something else.
 """
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Self
 
@@ -25,8 +25,8 @@ class GuestRam:
     """A guest's RAM in the making: at its physical addresses if any device needs direct DMA.
 
     `groups` are the devices' IOMMU groups by name, None for a device without one; the board keeps the RAM
-    clear of `keep_clear`.  Entering begins, `memory` waits for it.  Raises ConfigurationError at once, and
-    HostError and KernelError from `memory`.
+    clear of `keep_clear`.  `load` is called with it, to fill it.  Entering begins, `memory` waits for all of
+    that.  Raises ConfigurationError at once; `memory` raises HostError, KernelError and what `load` raises.
     """
 
     def __init__(
@@ -35,6 +35,7 @@ class GuestRam:
         config: MachineConfig,
         groups: dict[str, int | None],
         keep_clear: Sequence[Extent] = (),
+        load: Callable[[GuestMemory], object] = lambda _: None,
     ) -> None:
         direct = [name for name, group in groups.items() if group is None]
         if direct and config.backing is not Backing.AUTO and config.backing is not Backing.DIRECT:
@@ -48,6 +49,7 @@ class GuestRam:
         self._config = config
         self._is_direct = bool(direct) or config.backing is Backing.DIRECT
         self._keep_clear = keep_clear
+        self._load = load
         self._thread: threading.Thread | None = None
         self._memory: GuestMemory | None = None
         self._error: BaseException | None = None
@@ -66,8 +68,10 @@ class GuestRam:
     def memory(self) -> GuestMemory:
         """The RAM; closed at the end of the context."""
         self._wait()
+        if self._error is not None:
+            raise self._error
         if self._memory is None:
-            raise self._error or RuntimeError("the guest's RAM was not asked for")
+            raise RuntimeError("the guest's RAM was not asked for")
         return self._memory
 
     def _wait(self) -> None:
@@ -77,6 +81,7 @@ class GuestRam:
     def _take(self) -> None:
         try:
             self._memory = self._allocate()
+            self._load(self._memory)
         except BaseException as error:  # noqa: BLE001 - raised by `memory`, in the thread that wants it
             self._error = error
 

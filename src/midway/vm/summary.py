@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """What is left of a VM when it has ended."""
 
-from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, NamedTuple
+
+import msgspec
 
 from midway.findings import Finding
 from midway.vm.marks import Snapshot, between
@@ -21,8 +22,7 @@ class DeviceUse(NamedTuple):
     trapped: int
 
 
-@dataclass(frozen=True, slots=True)
-class RunSummary:
+class RunSummary(msgspec.Struct, frozen=True):
     """Seconds are of host time; `resident` is this process's memory beside the guest's RAM, in bytes.
 
     `exec_to_first_run` is from the making of this process to its first KVM_RUN, exact to 10 ms.
