@@ -40,8 +40,8 @@ class Machine:
 
     `memory` has the plan's banks, with the images loaded; it is the caller's and must outlive the machine.
     `groups` are the VFIO groups of the claimed devices, by device.  Entering raises KernelError, HostError
-    and DeviceError; then nothing stays open.  `start` runs the guest, `wait` returns how it ended, `stop` ends
-    it from outside, in any thread.
+    and DeviceError; then nothing stays open.  `start` runs the guest, `wait` returns how it ended, and `stop`
+    ends it from outside, in any thread.
     """
 
     def __init__(
