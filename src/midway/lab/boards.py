@@ -42,6 +42,7 @@ class Board:
     arguments: tuple[str, ...]  # of the kernel's command line
     spare_disks: tuple[SpareDisk, ...] = ()
     card: bool = False  # has an SD card
+    usb_disk: bool = False  # a USB disk is plugged in
     own_tree: bool = False  # QEMU's device tree needs corrections, see board_tree
     vfio_options: tuple[str, ...] = ()  # of the module vfio_iommu_type1
 
@@ -74,6 +75,7 @@ _VERSAL = Board(
     arguments=("console=hvc0", "earlycon=pl011,0xff000000", _NO_UART_DRIVER, *_HUGE_PAGES),
     spare_disks=(SpareDisk("midway-spare", 0),),
     card=True,
+    usb_disk=True,
 )
 
 _VIRT = Board(

@@ -14,6 +14,7 @@ __all__ = ["INITRAMFS", "emulator_arguments"]
 INITRAMFS = "initramfs"  # file name within the scratch directory
 _ROOT_SERIAL = "midway-root"  # as onboard/initramfs-init.sh looks for it
 _CARD = "midway-card"
+_USB_DISK = "midway-usb"
 _SPARE_SIZE = 64 * 1024 * 1024  # bytes, sparse
 
 
@@ -57,6 +58,9 @@ def _spare_storage(board: Board, scratch: Path) -> Iterator[str]:
         yield from _disk(disk.name, f"file={_blank_image(scratch, disk.name)}", disk.slot, disk.name)
     if board.card:
         yield from ("-drive", f"if=sd,index=0,format=raw,file={_blank_image(scratch, _CARD)}")
+    if board.usb_disk:
+        yield from ("-drive", f"if=none,id={_USB_DISK},format=raw,file={_blank_image(scratch, _USB_DISK)}")
+        yield from ("-device", f"usb-storage,drive={_USB_DISK},serial={_USB_DISK}")
 
 
 def _disk(name: str, source: str, slot: int, serial: str) -> tuple[str, ...]:

@@ -2,15 +2,13 @@
 """What a module for the emulated boards is built against: Debian's headers of exactly their kernel."""
 
 import tempfile
-from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
-from midway.errors import LabError
 from midway.lab.cache import Recipe
+from midway.lab.packages import download_packages
 from midway.lab.progress import step
 from midway.lab.root import Root
-from midway.lab.sources import debian_sources
 from midway.lab.tools import run_tool
 
 __all__ = ["CROSS_COMPILE", "headers_recipe", "kernel_build_directory"]
@@ -40,38 +38,10 @@ def _build(kernel: str, version: str, directory: Path) -> None:
         step(f"fetching the headers of kernel {kernel}"),
         tempfile.TemporaryDirectory(prefix="midway-") as scratch,
     ):
-        for package in _download([f"{package}={version}" for package in packages], Path(scratch)):
+        wanted = [f"{package}={version}" for package in packages]
+        for package in download_packages(wanted, Path(scratch), "cannot fetch the kernel's headers"):
             what = f"cannot unpack {package.name}"
             run_tool(["dpkg-deb", "--extract", package, directory], what)
         makefile = kernel_build_directory(directory, kernel) / "Makefile"
         # As packaged it includes a file below /usr/src, where on this machine there is nothing.
         makefile.write_text(f"include $(dir $(lastword $(MAKEFILE_LIST)))../{common}/Makefile\n")
-
-
-def _download(packages: Sequence[str], scratch: Path) -> list[Path]:
-    """Fetch packages of both architectures without telling this machine's dpkg of a foreign one."""
-    for name in ("state/lists/partial", "cache/archives/partial", "sources", "packages"):
-        (scratch / name).mkdir(parents=True)
-    (scratch / "status").touch()
-    (scratch / "sources/debian.sources").write_text("\n".join(str(source) for source in debian_sources()))
-    settings = {
-        "Dir::State": scratch / "state",
-        "Dir::State::status": scratch / "status",
-        "Dir::Cache": scratch / "cache",
-        "Dir::Etc::SourceList": "/dev/null",
-        "Dir::Etc::SourceParts": scratch / "sources",
-        "APT::Architecture": "amd64",
-        "APT::Architectures": "amd64,arm64",
-        "APT::Sandbox::User": "root",
-        "Acquire::Languages": "none",
-    }
-    apt: list[str | Path] = ["apt-get", "--quiet"]
-    for name, value in settings.items():
-        apt += ["-o", f"{name}={value}"]
-    run_tool([*apt, "update"], "cannot read Debian's package lists")
-    try:
-        run_tool([*apt, "download", *packages], "cannot fetch the kernel's headers", cwd=scratch / "packages")
-    except LabError as error:
-        remedy = "if Debian has a newer kernel by now: midway lab clean"
-        raise LabError(error.attempted, answer=error.answer, remedy=remedy) from error
-    return sorted((scratch / "packages").glob("*.deb"))
