@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Findings: whatever about a device or host is slower, weaker or impossible, with cause and remedy."""
 
-from dataclasses import dataclass
 from enum import StrEnum
+
+import msgspec
 
 
 class Severity(StrEnum):
@@ -13,8 +14,7 @@ class Severity(StrEnum):
     REFUSAL = "refusal"  # cannot be passed
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
+class Finding(msgspec.Struct, frozen=True):
     """`code` is stable, for programs (kebab-case: ``no-iommu``); `subject` is the device, or "host"."""
 
     code: str

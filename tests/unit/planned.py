@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Shortcuts for tests of planning: a DTS in, a plan or a guest's tree out."""
 
-from dataclasses import replace
 from typing import Any
+
+from msgspec.structs import replace
 
 from midway.board.address_map import AddressMap
 from midway.board.interrupt_map import InterruptMap

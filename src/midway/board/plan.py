@@ -1,31 +1,28 @@
 # SPDX-License-Identifier: Apache-2.0
 """The guest's board as a value: where everything is, and the tree that says so."""
 
-from dataclasses import dataclass
+import msgspec
 
 from midway.config import MachineConfig
 from midway.findings import Finding
 from midway.passthrough.routes import DevicePlan
 
 
-@dataclass(frozen=True, slots=True)
-class Bank:
+class Bank(msgspec.Struct, frozen=True):
     """Guest RAM: `address` guest physical, `size` bytes; both multiples of the page size."""
 
     address: int
     size: int
 
 
-@dataclass(frozen=True, slots=True)
-class Window:
+class Window(msgspec.Struct, frozen=True):
     """An address range of the board's own devices, in bytes."""
 
     address: int
     size: int
 
 
-@dataclass(frozen=True, slots=True)
-class GicPlan:
+class GicPlan(msgspec.Struct, frozen=True):
     """`second` is GICv2's CPU interface or GICv3's redistributors; `spis` is how many SPIs there are."""
 
     version: int
@@ -34,16 +31,14 @@ class GicPlan:
     spis: int
 
 
-@dataclass(frozen=True, slots=True)
-class UartPlan:
+class UartPlan(msgspec.Struct, frozen=True):
     """A 16550 (registers one byte apart) for early output; `spi` its interrupt."""
 
     window: Window
     spi: int
 
 
-@dataclass(frozen=True, slots=True)
-class MachinePlan:
+class MachinePlan(msgspec.Struct, frozen=True):
     """A whole VM before anything touches the kernel.
 
     `panic` is a pvpanic-mmio register; every write to the `marks` register records all counters (vm.marks).

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the host has at one place of its platform bus, as values."""
 
-from dataclasses import dataclass
 from enum import StrEnum
+
+import msgspec
 
 
 class Trigger(StrEnum):
@@ -17,8 +18,7 @@ class Trigger(StrEnum):
         return self in (Trigger.LEVEL_HIGH, Trigger.LEVEL_LOW)
 
 
-@dataclass(frozen=True, slots=True)
-class Region:
+class Region(msgspec.Struct, frozen=True):
     """One window of registers, in the order of the node's `reg`; address and size in bytes, host physical."""
 
     index: int
@@ -27,8 +27,7 @@ class Region:
     name: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(msgspec.Struct, frozen=True):
     """One interrupt of a device, in the order of the node's interrupts.
 
     `spi` is the shared peripheral interrupt's number at the GIC (INTID - 32); None when the line goes
@@ -52,8 +51,7 @@ class Bus(StrEnum):
     AMBA = "amba"
 
 
-@dataclass(frozen=True, slots=True)
-class HostDevice:
+class HostDevice(msgspec.Struct, frozen=True):
     """A platform device: its name on the bus, its node, and what the kernel says of it.
 
     `driver` is the driver bound now, `iommu_group` the group's number or None when there is none.

@@ -2,9 +2,10 @@
 """The host's platform devices: what the tree says of each, joined with what the kernel says of it."""
 
 import difflib
-from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
+
+from msgspec.structs import replace
 
 from midway.devicetree.devices import host_devices
 from midway.devicetree.node import Node

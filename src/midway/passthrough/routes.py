@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The four routes of an assigned device, as values: MMIO, DMA, IRQ and description."""
 
-from dataclasses import dataclass, field
 from enum import StrEnum
+
+import msgspec
 
 from midway.config import InterruptMode, ProviderPolicy
 from midway.devicetree.addresses import Span
@@ -11,8 +12,7 @@ from midway.findings import Finding
 from midway.host.device import HostDevice, Line, Region
 
 
-@dataclass(frozen=True, slots=True)
-class MmioRoute:
+class MmioRoute(msgspec.Struct, frozen=True):
     """`mapped`: through a KVM memory slot (page-aligned); else every access is trapped."""
 
     region: Region
@@ -25,8 +25,7 @@ class DmaKind(StrEnum):
     DIRECT = "direct"
 
 
-@dataclass(frozen=True, slots=True)
-class DmaRoute:
+class DmaRoute(msgspec.Struct, frozen=True):
     """`group` is the IOMMU group's number; None with direct DMA (guest physical = host physical).
 
     `reach` is what the host's buses make of the device's addresses with direct DMA (`child` on the bus,
@@ -38,8 +37,7 @@ class DmaRoute:
     reach: tuple[Span, ...] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class LineRoute:
+class LineRoute(msgspec.Struct, frozen=True):
     """`spi`: the guest's shared peripheral interrupt (its INTID is spi + 32, KVM's GSI is spi)."""
 
     line: Line
@@ -47,8 +45,7 @@ class LineRoute:
     mode: InterruptMode
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
+class Decision(msgspec.Struct, frozen=True):
     """What became of one property that points to other nodes.
 
     `node` is the path of the node it is in, `targets` the paths it points to on the host, `policy` None where
@@ -62,13 +59,16 @@ class Decision:
     outcome: str
 
 
-@dataclass(frozen=True, slots=True)
-class DevicePlan:
+class DevicePlan(msgspec.Struct, frozen=True):
     """Everything that is done for one device; `node` hangs below the guest's platform bus.
 
     A line that duplicates another has no route of its own: the node names the other's SPI twice.
     `providers` are nodes the device's node points to (fixed clocks ...), children of the guest tree's root.
+    `pools` are reserved parts of the guest's RAM that it points to.
     `aliases` are the device's names in the host's /aliases without their numbers ("ethernet").
+    `above` are the names of the nodes it hangs below on its bus: () unless a device that encloses it on the
+    host is passed as well.  `needs` are the devices it does not work without and that this guest lacks,
+    `wants` those it is better off with; `together` those that a plan for it alone was made with.
     """
 
     device: HostDevice
@@ -77,6 +77,11 @@ class DevicePlan:
     lines: tuple[LineRoute, ...]
     node: Node
     providers: tuple[Node, ...] = ()
-    findings: tuple[Finding, ...] = field(default=())
-    decisions: tuple[Decision, ...] = field(default=())
-    aliases: tuple[str, ...] = field(default=())
+    findings: tuple[Finding, ...] = ()
+    decisions: tuple[Decision, ...] = ()
+    aliases: tuple[str, ...] = ()
+    pools: tuple[Node, ...] = ()
+    above: tuple[str, ...] = ()
+    needs: frozenset[str] = frozenset()
+    wants: frozenset[str] = frozenset()
+    together: tuple[str, ...] = ()
