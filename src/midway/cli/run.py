@@ -13,7 +13,7 @@ from types import FrameType
 from typing import TYPE_CHECKING
 
 from midway.cli.vm_options import add_vm_options, config_from
-from midway.errors import MidwayError
+from midway.errors import MidwayError, UsageError
 from midway.kernel.syscalls import Linux
 from midway.vm.console import Console
 from midway.vm.outcome import End, Outcome
@@ -66,28 +66,32 @@ def run(arguments: argparse.Namespace) -> int:
     stopping = _Stopping()
     try:
         with stopping.handled(), ExitStack() as resources:
-            is_terminal = os.isatty(sys.stdin.fileno())
+            source, target = _standard_files()
+            is_terminal = source is not None and os.isatty(source)
             console = resources.enter_context(
-                Console(
-                    calls,
-                    sys.stdout.fileno(),
-                    sys.stdin.fileno(),
-                    escaped=stopping.stop if is_terminal else None,
-                )
+                Console(calls, target, source, escaped=stopping.stop if is_terminal else None)
             )
             machine = resources.enter_context(
                 open_machine(config, console, calls=calls, planned=lambda plan: _planned(arguments, plan))
             )
-            if is_terminal:
+            if source is not None and is_terminal:
                 from midway.vm.terminal import as_console
 
-                resources.enter_context(as_console(sys.stdin.fileno()))
+                resources.enter_context(as_console(source))
             stopping.run(machine)
             summary = machine.summary()
+            known = len(machine.plan.findings)
     except _Interrupted as interrupted:
         return 128 + interrupted.number
-    _report(arguments, summary)
+    _report(arguments, summary, known)
     return summary.outcome.exit_status
+
+
+def _standard_files() -> tuple[int | None, int]:
+    """Where the console's input comes from, None where it was closed, and where its output goes."""
+    if sys.stdout is None:
+        raise UsageError("standard output is closed, and it is the guest's console", remedy="try >/dev/null")
+    return None if sys.stdin is None else sys.stdin.fileno(), sys.stdout.fileno()
 
 
 class _Phase(Enum):
@@ -157,12 +161,14 @@ def _planned(arguments: argparse.Namespace, plan: "MachinePlan") -> None:
             _write(Path(arguments.dump_plan), text.encode())
 
 
-def _report(arguments: argparse.Namespace, summary: "RunSummary") -> None:
+def _report(arguments: argparse.Namespace, summary: "RunSummary", known: int) -> None:
+    """What happened; of the findings the first `known` were printed when the VM was planned."""
     if arguments.json is not None:
         import json
 
         _write(arguments.json, (json.dumps(summary.as_json()) + "\n").encode())
-    print(f"midway: {summary}", file=sys.stderr)
+    for line in (*str(summary).splitlines(), *map(str, summary.findings[known:])):
+        print(f"midway: {line}", file=sys.stderr)
 
 
 def _write(path: Path, data: bytes) -> None:

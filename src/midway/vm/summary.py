@@ -59,7 +59,7 @@ class RunSummary(msgspec.Struct, frozen=True):
         }
 
     def __str__(self) -> str:
-        """A few lines for a person."""
+        """A few lines for a person, without the findings."""
         exits = sum(vcpu.kvm.get("exits", 0) for vcpu in self.final.vcpus)
         returns = sum(sum(vcpu.returns.values()) for vcpu in self.final.vcpus)
         lines = [
@@ -69,5 +69,4 @@ class RunSummary(msgspec.Struct, frozen=True):
         for line in self.final.lines:
             host = "uncounted" if line.host is None else str(line.host)
             lines.append(f"{line.device} line {line.line} -> SPI {line.spi}, {line.mode}: {host} interrupts")
-        lines.extend(str(finding) for finding in self.findings)
         return "\n".join(lines)

@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The command's own part: signals before, during and after the guest, and what is reported."""
+
+import argparse
+import json
+import os
+import signal
+from pathlib import Path
+from typing import cast
+
+import pytest
+
+from midway.cli import run as command
+from midway.errors import MidwayError, UsageError
+from midway.findings import Finding, Severity
+from midway.vm.machine import Machine
+from midway.vm.marks import LineCount, Snapshot, VcpuCount
+from midway.vm.outcome import End, Outcome
+from midway.vm.summary import RunSummary
+
+
+class Guest:
+    """A machine that runs until it is stopped, or ends when it is started with `outcome`."""
+
+    def __init__(self, *, signals: int = 0) -> None:
+        self.stopped: list[Outcome | None] = []
+        self._signals = signals
+
+    def start(self) -> None:
+        for _ in range(self._signals):
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    def wait(self) -> None:
+        pass
+
+    def stop(self, outcome: Outcome | None = None) -> None:
+        self.stopped.append(outcome)
+
+    def machine(self) -> Machine:
+        return cast(Machine, self)
+
+
+def test_a_signal_before_the_guest_runs_unwinds_everything() -> None:
+    stopping = command._Stopping()
+    with pytest.raises(command._Interrupted) as caught, stopping.handled():
+        os.kill(os.getpid(), signal.SIGTERM)
+    assert caught.value.number == signal.SIGTERM
+
+
+def test_a_signal_while_the_guest_runs_stops_it() -> None:
+    guest, stopping = Guest(signals=1), command._Stopping()
+    with stopping.handled():
+        stopping.run(guest.machine())
+    assert guest.stopped == [Outcome(End.STOPPED, signal=signal.SIGTERM)]
+
+
+def test_a_signal_when_all_is_ending_changes_nothing() -> None:
+    guest, stopping = Guest(), command._Stopping()
+    with stopping.handled():
+        stopping.run(guest.machine())
+        os.kill(os.getpid(), signal.SIGTERM)
+    assert guest.stopped == []
+
+
+def test_the_handlers_before_are_back_afterwards() -> None:
+    before = signal.getsignal(signal.SIGTERM)
+    with command._Stopping().handled():
+        assert signal.getsignal(signal.SIGTERM) != before
+    assert signal.getsignal(signal.SIGTERM) == before
+
+
+NOTE = Finding("one", Severity.NOTE, "guest", "known since the plan")
+LATE = Finding("two", Severity.NOTE, "guest", "found while it ran")
+
+
+def summary() -> RunSummary:
+    final = Snapshot(
+        -1,
+        2.5,
+        (VcpuCount(0, {"exits": 1200}, {"mmio": 30}),),
+        (LineCount("ff0d0000.ethernet", 0, 1, "irqfd", 12, 0),),
+    )
+    return RunSummary(Outcome(End.RESET, "asked"), 0.5, 2.5, 16_000_000, 1 << 29, final, (), (), (NOTE, LATE))
+
+
+def test_the_end_is_told_in_lines_with_what_was_not_told_before(capsys: pytest.CaptureFixture[str]) -> None:
+    command._report(argparse.Namespace(json=None), summary(), known=1)
+    printed = capsys.readouterr().err
+    assert all(line.startswith("midway: ") for line in printed.splitlines())
+    assert "reset: asked after 2.50 s" in printed
+    assert "1200 exits, 30 to user space; 16.0 MB" in printed
+    assert "ff0d0000.ethernet line 0 -> SPI 1, irqfd: 12 interrupts" in printed
+    assert LATE.cause in printed
+    assert NOTE.cause not in printed
+
+
+def test_the_summary_is_written_as_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "summary"
+    command._report(argparse.Namespace(json=path), summary(), known=2)
+    capsys.readouterr()
+    found = json.loads(path.read_text())
+    assert (found["outcome"], found["exit_status"], found["rss_mb"]) == ("reset", 3, 16.0)
+    assert [finding["code"] for finding in found["findings"]] == ["one", "two"]
+
+
+def test_a_file_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    with pytest.raises(MidwayError, match=r"writing .*/none/summary: No such file"):
+        command._report(argparse.Namespace(json=tmp_path / "none/summary"), summary(), known=2)
+
+
+def test_without_standard_output_there_is_no_console(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdout", None)
+    with pytest.raises(UsageError, match="standard output is closed"):
+        command._standard_files()
