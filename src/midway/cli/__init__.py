@@ -19,6 +19,7 @@ __all__ = ["COMMANDS", "main"]
 COMMANDS = {
     "devices": "list this host's platform devices",
     "explain": "say why a device can or cannot be passed to a guest",
+    "tree": "show a device's node in the guest, and where each property comes from",
     "plan": "show what running a VM would do, without doing it",
     "claim": "take a device from its driver, for VFIO",
     "release": "give a device back to its own driver",

@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Where each property of a guest's node comes from: the host's node, a rewritten route, a policy."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+
+from midway.devicetree.index import Tree
+from midway.devicetree.node import Node
+from midway.devicetree.values import is_enabled
+from midway.passthrough.routes import Decision, DevicePlan
+
+__all__ = ["Kind", "Origin", "origins"]
+
+_GUESTS_OWN = frozenset({"phandle", "linux,phandle", "status", "name"})
+_ROUTES = {
+    "ranges": "rewritten: where the guest has its registers",
+    "dma-ranges": "rewritten: what the host's buses make of DMA addresses",
+    "dma-coherent": "added: a bus above it says so on the host",
+    "#address-cells": "stated: the host's node has it from the bus",
+    "#size-cells": "stated: the host's node has it from the bus",
+}
+
+
+class Kind(StrEnum):
+    HOST = "host"  # the host's value
+    REWRITTEN = "rewritten"  # the same thing at the guest's place
+    POLICY = "policy"  # a reference, decided by its policy
+    GUEST = "guest"  # the guest's own
+    ABSENT = "absent"  # the host's node has it, the guest's has not
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Of property `name` of the guest's copy of `node` (the host's path); `text` is for people."""
+
+    node: str
+    name: str
+    kind: Kind
+    text: str
+
+
+def origins(plan: DevicePlan, tree: Tree) -> Iterator[Origin]:
+    """Every property of the device's nodes in the guest, then those that only the host's have, node by node.
+
+    `tree` is the host's.  A child that stays behind counts as absent from the node above it.
+    """
+    pending = [(plan.device.node_path, plan.node)]
+    while pending:
+        path, node = pending.pop(0)
+        yield from _of_node(plan, tree, path, node)
+        pending.extend((f"{path}/{child.name}", child) for child in node.children)
+
+
+def _of_node(plan: DevicePlan, tree: Tree, path: str, node: Node) -> Iterator[Origin]:
+    host = tree.nodes.get(path)
+    if host is None:
+        yield from (Origin(path, name, Kind.GUEST, "the guest's own") for name in node.properties)
+        return
+    decisions = {decision.property: decision for decision in plan.decisions if decision.node == path}
+    for name, value in node.properties.items():
+        yield _of_property(plan, path, name, value, host, decisions.get(name))
+    for name in host.properties:
+        if name not in node.properties and name not in _GUESTS_OWN:
+            yield Origin(path, name, Kind.ABSENT, _why_absent(decisions.get(name)))
+    copied = {child.name for child in node.children}
+    for child in host.children:
+        if child.name not in copied:
+            why = "" if is_enabled(child) else ": disabled on the host"
+            yield Origin(path, child.name, Kind.ABSENT, f"a child that stays behind{why}")
+
+
+def _of_property(
+    plan: DevicePlan, path: str, name: str, value: bytes, host: Node, decision: Decision | None
+) -> Origin:
+    top = path == plan.device.node_path
+    if name in _GUESTS_OWN:
+        return Origin(path, name, Kind.GUEST, "the guest's own")
+    if decision is not None:
+        policy = decision.policy or "kept"
+        return Origin(path, name, Kind.POLICY, f"{policy}: {decision.outcome}{_towards(decision)}")
+    if name == "reg" and top and plan.mmio:
+        return Origin(path, name, Kind.REWRITTEN, f"rewritten: host {_regions(plan)}")
+    if name == "interrupts" and top and plan.lines:
+        return Origin(path, name, Kind.REWRITTEN, f"rewritten: host {_lines(plan)}")
+    if name in ("interrupts", "interrupts-extended", "interrupt-parent"):
+        same = host.properties.get(name) == value
+        return Origin(path, name, Kind.HOST if same else Kind.REWRITTEN, "host" if same else "rewritten")
+    if host.properties.get(name) == value:
+        return Origin(path, name, Kind.HOST, "host")
+    return Origin(path, name, Kind.REWRITTEN, _ROUTES.get(name, "rewritten: only what goes to the guest"))
+
+
+def _towards(decision: Decision) -> str:
+    return f" (host: {', '.join(decision.targets)})" if decision.targets else ""
+
+
+def _regions(plan: DevicePlan) -> str:
+    return ", ".join(
+        f"{route.region.address:#x}{'' if route.mapped else ' (trapped)'}" for route in plan.mmio
+    )
+
+
+def _lines(plan: DevicePlan) -> str:
+    return ", ".join(
+        f"line {line.index} of {line.controller}" if line.spi is None else f"SPI {line.spi}"
+        for line in plan.device.lines
+    )
+
+
+def _why_absent(decision: Decision | None) -> str:
+    if decision is None:
+        return "goes with what it belongs to"
+    return f"{decision.policy or 'kept'}: {decision.outcome}{_towards(decision)}"

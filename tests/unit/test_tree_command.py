@@ -1,0 +1,132 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``midway tree``: a device's node as source that dtc compiles, with the origin of each property."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from midway.cli import main
+from midway.devicetree.devices import devices_of
+from midway.devicetree.index import Tree
+from midway.devicetree.node import Node, cells, strings
+from midway.devicetree.write import write
+from midway.passthrough.planner import Host, assess
+from midway.passthrough.routes import DevicePlan
+from midway.views.dts import comment
+from midway.views.nodes import device_source
+from unit.dts import BOARD, compiled
+
+MAC = "a0010000.ethernet"
+AROUND = """
+/dts-v1/;
+/ {
+    #address-cells = <2>; #size-cells = <2>; interrupt-parent = <&gic>;
+    gic: interrupt-controller { interrupt-controller; #interrupt-cells = <3>; #address-cells = <0>; };
+};
+"""
+
+
+@pytest.fixture
+def dtb(tmp_path: Path) -> str:
+    file = tmp_path / "board.dtb"
+    file.write_bytes(write(compiled(BOARD)))
+    return str(file)
+
+
+def assessed(root: Node, name: str) -> tuple[DevicePlan, Tree]:
+    tree = Tree(root)
+    devices = devices_of(tree)
+    device = next(device for device in devices if device.name == name)
+    return assess(device, Host(tree, devices)), tree
+
+
+def source(root: Node, name: str) -> str:
+    return device_source(*assessed(root, name))
+
+
+def test_the_source_compiles_to_the_very_nodes_that_a_guest_gets() -> None:
+    plan, tree = assessed(compiled(BOARD), MAC)
+    made = compiled(AROUND + device_source(plan, tree))
+    (platform,) = (node for node in made.children if node.name == "platform")
+    assert platform.children == [plan.node]
+    assert [node for node in made.children if node.name.startswith("clock-")] == [
+        node for node in plan.providers if node.name.startswith("clock-")
+    ]
+
+
+def test_each_property_says_where_it_comes_from(dtb: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["tree", MAC, "--tree", dtb]) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    for line in (
+        'compatible = "test,mac"; /* host */',
+        "/* rewritten: host 0xa0010000, 0xa0020000 */",
+        "/* rewritten: host SPI 7, SPI 8, SPI 7 */",
+        "/* fixed: bus: 12000000 Hz, core: 125000000 Hz (host: /half, /soc/clock-controller@0) */",
+        "phy-handle = <&ethernet_phy_1>; /* kept: goes to the guest too",
+        "/* resets is left out: held: kept on by the host (host: /soc/clock-controller@0) */",
+        "/* ethernet-phy@2 is left out: a child that stays behind: disabled on the host */",
+        "clock_a0010000_ethernet_core: clock-a0010000.ethernet-core { /* stands in for a provider",
+    ):
+        assert line in said
+
+
+def test_every_property_of_host_and_guest_has_an_origin(dtb: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["tree", MAC, "--tree", dtb, "--json"]) == 0
+    said = json.loads(capsys.readouterr().out)
+    plan, tree = assessed(compiled(BOARD), MAC)
+    named = {entry["name"] for entry in said["properties"] if entry["node"] == plan.device.node_path}
+    assert named >= {*plan.node.properties, *tree[plan.device.node_path].properties} - {"phandle", "status"}
+    assert {entry["origin"] for entry in said["properties"]} == {
+        "host",
+        "rewritten",
+        "policy",
+        "guest",
+        "absent",
+    }
+
+
+def test_a_refused_device_is_status_one_and_says_why(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "private.dtb"
+    file.write_bytes(write(compiled(BOARD.replace("<0 5 4>", "<1 5 4>"))))
+    assert main(["tree", "a0001000.serial", "--tree", str(file)]) == 1
+    assert "/* refusal [line-unroutable]" in capsys.readouterr().out
+
+
+def test_nothing_in_a_comment_ends_it() -> None:
+    assert comment("a */ b\nc") == "/* a * / b c */"
+
+
+def test_values_of_every_kind_survive_the_way_through_source() -> None:
+    root = compiled(BOARD)
+    odd = {
+        "text": strings('with "quotes" and \\ backslash', "two"),
+        "bytes": b"\x01\x02\x03",
+        "unprintable": b"caf\xc3\xa9\0",
+        "empty-string": b"\0",
+        "almost-text": b"abc",
+        "cells": cells(0, 9, 10, 0xFFFFFFFF),
+        "reg-names": strings("core", "dma"),
+        "x" * 31 + "," + "y": b"",
+        "test,long": strings(*("word" * 8 for _ in range(9))),
+    }
+    (soc,) = (node for node in root.children if node.name == "soc")
+    (mac,) = (node for node in soc.children if node.name == "ethernet@10000")
+    mac.properties.update(odd)
+    made = compiled(AROUND + source(root, MAC))
+    found = next(node for path, node in made.walk() if path.startswith("/platform/ethernet@"))
+    assert {name: found.properties[name] for name in odd} == odd
+
+
+def test_names_that_source_cannot_have_are_left_out_and_said() -> None:
+    root = compiled(BOARD)
+    (soc,) = (node for node in root.children if node.name == "soc")
+    (mac,) = (node for node in soc.children if node.name == "ethernet@10000")
+    mac.properties["not a name */ };"] = b""
+    mac.children.append(Node("x { *", {}))
+    text = source(root, MAC)
+    compiled(AROUND + text)
+    assert "a property called 'not a name * / };', which source cannot name" in text
+    assert "a node called 'x { *'" in text
