@@ -46,6 +46,8 @@ class ProviderPolicy(StrEnum):
     HELD = "held"  # the host keeps the provider on while the device is passed; the guest knows nothing of it
     HOST = "host"  # the host has done, or does, what it asks for; nothing is lost
     DROPPED = "dropped"  # the guest goes without
+    TOGETHER = "together"  # the device that has the provider must be passed to the same guest
+    CARVED = "carved"  # memory that is reserved for the device is reserved in the guest's RAM instead
     REFUSED = "refused"  # the device cannot be passed
 
 

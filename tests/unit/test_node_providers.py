@@ -132,6 +132,47 @@ def test_what_is_dropped_is_named_with_its_loss() -> None:
     assert "transfers by the DMA engine" in finding.cause
 
 
+def test_a_phy_of_another_device_is_a_refusal_that_names_it_and_together_both_are_passed() -> None:
+    mdio = (
+        'm@20000 { compatible = "m"; reg = <0 0x20000 0 0x1000>; #address-cells = <1>; #size-cells = <0>;'
+        " phy: phy@1 { reg = <1>; }; };"
+    )
+    host = board(mdio + device("phy-handle = <&phy>;"))
+    (mac,) = plans(host, "10000.d")
+    (finding,) = findings(mac, Severity.REFUSAL)
+    assert finding.code == "needs-others"
+    assert "pass 20000.m to the same VM" in finding.remedy
+    assert mac.needs == {"20000.m"}
+    mac, bus = plans(host, "10000.d", "20000.m")
+    assert codes(mac, Severity.REFUSAL) == codes(bus, Severity.REFUSAL) == set()
+    assert mac.node.properties["phy-handle"] == bus.node.children[0].properties["phandle"]
+
+
+def test_a_policy_can_ask_for_what_is_optional() -> None:
+    engine = 'e: e@20000 { compatible = "y"; reg = <0 0x20000 0 0x1000>; #dma-cells = <1>; };'
+    found = plan(engine + device("dmas = <&e 1>;"), policies={"dmas": ProviderPolicy.TOGETHER})
+    assert codes(found, Severity.REFUSAL) == {"needs-others"}
+    assert found.needs == {"20000.e"}
+
+
+def test_a_pool_without_a_place_is_reserved_in_the_guests_own_ram() -> None:
+    pool = 'pool: pool { compatible = "shared-dma-pool"; size = <0 0x100000>; no-map; };'
+    found = plan(f"reserved-memory {{ {pool} }};" + device("memory-region = <&pool>;"))
+    (region,) = found.pools
+    assert region.properties["size"] == cells(0, 0x100000)
+    assert found.node.properties["memory-region"] == region.properties["phandle"]
+    assert codes(found) == codes(found, Severity.REFUSAL) == set()
+
+
+def test_reserved_memory_at_a_fixed_place_is_refused_with_where_it_is() -> None:
+    region = "fw: fw@80000 { reg = <0 0x80000 0 1>; no-map; };"
+    memory = f"reserved-memory {{ #address-cells = <2>; #size-cells = <2>; {region} }};"
+    found = plan(memory + device("memory-region = <&fw>;"))
+    (finding,) = findings(found, Severity.REFUSAL)
+    assert finding.code == "provider-refused"
+    assert "reserved memory at 0x80000 (no kernel may map it" in finding.cause
+
+
 def test_what_is_essential_is_refused_unless_the_configuration_drops_it() -> None:
     body = "phy: phy { };" + device("phy-handle = <&phy>;")
     assert codes(plan(body), Severity.REFUSAL) == {"provider-refused"}

@@ -5,7 +5,7 @@ Formats are those of the devicetree specification v0.4 and of Linux' bindings.
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from midway.board.plan import Bank, GicPlan, UartPlan, Window
@@ -55,7 +55,10 @@ class Board:
 
 
 def guest_tree(board: Board, chosen: Chosen, devices: Sequence[DevicePlan], phandles: GuestPhandles) -> Node:
-    """The root; `devices` hang below its platform bus (or buses), and what they point to below the root."""
+    """The root; `devices` hang below its platform bus (or buses), and what they point to below the root.
+
+    A pool that a device points to needs no place: the guest reserves it where its RAM is free.
+    """
     return Node(
         "",
         {
@@ -77,6 +80,7 @@ def guest_tree(board: Board, chosen: Chosen, devices: Sequence[DevicePlan], phan
             _panic(board.panic),
             _marks(board.marks),
             *(provider for device in devices for provider in device.providers),
+            *_reserved_memory(devices),
             *_platform_buses(devices),
         ],
     )
@@ -102,10 +106,16 @@ def _aliases(board: Board, devices: Sequence[DevicePlan]) -> Node:
     buses = _bus_names(devices)
     for device in devices:
         for kind in device.aliases:
-            path = f"/{buses[device.dma.reach]}/{device.node.name}"
-            node.properties[f"{kind}{count[kind]}"] = strings(path)
+            node.properties[f"{kind}{count[kind]}"] = strings(_path(device, devices, buses))
             count[kind] += 1
     return node
+
+
+def _path(
+    device: DevicePlan, devices: Sequence[DevicePlan], buses: Mapping[tuple[Span, ...] | None, str]
+) -> str:
+    on_bus = next((other for other in devices if device.above[:1] == (other.node.name,)), device)
+    return "/" + "/".join((buses[on_bus.dma.reach], *device.above, device.node.name))
 
 
 def _memory(bank: Bank) -> Node:
@@ -201,6 +211,14 @@ def _marks(window: Window) -> Node:
     )
 
 
+def _reserved_memory(devices: Sequence[DevicePlan]) -> list[Node]:
+    pools = [pool for device in devices for pool in device.pools]
+    if not pools:
+        return []
+    properties = {"#address-cells": cells(2), "#size-cells": cells(2), "ranges": b""}
+    return [Node("reserved-memory", properties, pools)]
+
+
 def _platform_buses(devices: Sequence[DevicePlan]) -> list[Node]:
     """One bus for all devices whose DMA sees memory alike; their addresses are guest physical."""
     return [
@@ -213,13 +231,13 @@ def _platform_buses(devices: Sequence[DevicePlan]) -> list[Node]:
                 "ranges": b"",
                 "dma-ranges": b"".join(cells64(span.child, span.parent, span.size) for span in reach or ()),
             },
-            [device.node for device in devices if device.dma.reach == reach],
+            [device.node for device in devices if device.dma.reach == reach and not device.above],
         )
         for reach, name in _bus_names(devices).items()
     ]
 
 
 def _bus_names(devices: Sequence[DevicePlan]) -> dict[tuple[Span, ...] | None, str]:
-    """The buses' names by what their DMA reaches."""
-    reaches = dict.fromkeys(device.dma.reach for device in devices)
+    """The buses' names by what their DMA reaches; a device within another is on that one's bus."""
+    reaches = dict.fromkeys(device.dma.reach for device in devices if not device.above)
     return {reach: "platform" + (f"-{number}" if number else "") for number, reach in enumerate(reaches)}

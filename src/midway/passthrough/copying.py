@@ -16,7 +16,11 @@ __all__ = ["Copying"]
 
 @dataclass(frozen=True, slots=True)
 class Copying:
-    """`paths` are the nodes to copy, parents first; `spis` the guest's by line, None when a line has none."""
+    """`paths` are the nodes to copy, parents first; `spis` the guest's by line, None when a line has none.
+
+    `inner` are the regions of other devices that hang below this one's nodes; `nested`: it hangs below
+    another's itself, and keeps the addresses that its bus has on the host.
+    """
 
     device: HostDevice
     tree: Tree
@@ -25,6 +29,8 @@ class Copying:
     phandles: GuestPhandles
     providers: Providers
     paths: Sequence[str]
+    inner: Sequence[MmioRoute] = ()
+    nested: bool = False
     findings: list[Finding] = field(default_factory=list)
 
     def find(self, code: str, severity: Severity, cause: str, remedy: str = "") -> None:

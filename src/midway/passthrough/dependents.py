@@ -3,7 +3,9 @@
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from enum import IntEnum
 
+from midway.devicetree.gic import gic_version
 from midway.devicetree.index import Tree
 from midway.devicetree.values import is_enabled
 from midway.errors import TreeError
@@ -12,18 +14,28 @@ from midway.host.device import HostDevice
 from midway.passthrough.providers import references_of
 from midway.passthrough.rules import RULES
 
-__all__ = ["Dependents", "dependent_findings", "dependents"]
+__all__ = ["Dependents", "Need", "dependent_findings", "dependents", "needed_by"]
 
-Dependents = Mapping[str, Mapping[str, bool]]
+
+class Need(IntEnum):
+    """How much a node depends on another."""
+
+    LIKES = 0  # it can do without
+    NEEDS = 1  # it cannot
+    STAYS = 2  # nor can the host, whoever leaves with it
+
+
+Dependents = Mapping[str, Mapping[str, Need]]
 _SHOWN = 3
 
 
 def dependents(tree: Tree, devices: Sequence[HostDevice]) -> Dependents:
-    """By provider's path: the enabled nodes that point to it, and whether they cannot do without."""
-    found: dict[str, dict[str, bool]] = defaultdict(dict)
+    """By provider's path: the enabled nodes that point to it, and how much they depend on it."""
+    found: dict[str, dict[str, Need]] = defaultdict(dict)
     for device in devices:
         for line in device.lines:
-            found[line.controller][device.node_path] = True
+            at_gic = gic_version(tree[line.controller]) is not None
+            found[line.controller][device.node_path] = Need.STAYS if at_gic else Need.NEEDS
     pending = [("", tree.root)]
     while pending:
         prefix, node = pending.pop()
@@ -39,28 +51,48 @@ def dependents(tree: Tree, devices: Sequence[HostDevice]) -> Dependents:
                 entries = references_of(tree, path, name, rule)
             except TreeError:
                 continue  # a fault of that node, found when it is passed itself
+            need = Need.STAYS if rule.stays else Need.NEEDS if rule.critical else Need.LIKES
             for entry in entries:
                 if entry.target:
-                    known = found[entry.target].get(path, False)
-                    found[entry.target][path] = known or rule.critical
+                    found[entry.target][path] = max(need, found[entry.target].get(path, need))
     return found
+
+
+def needed_by(paths: Sequence[str], passed: Sequence[str], known: Dependents) -> dict[str, Need]:
+    """Who on the host depends on the nodes `paths` and is not below one of `passed`.
+
+    A node that only serves what is passed is idle on the host from then on: it does not count.
+    """
+    users: dict[str, Need] = {}
+    for path in paths:
+        for user, need in known.get(path, {}).items():
+            gone = paths if need is Need.STAYS else passed
+            served = known.get(user, {})
+            idle = served and need is not Need.STAYS and all(_within(other, passed) for other in served)
+            if not idle and not _within(user, gone):
+                users[user] = max(need, users.get(user, need))
+    return users
 
 
 def dependent_findings(
     device: HostDevice, paths: Sequence[str], passed: Sequence[str], known: Dependents
 ) -> Iterator[Finding]:
     """What is to be said of those that need the device; `paths` are its nodes, `passed` all passed."""
-    users: dict[str, bool] = {}
-    for path in paths:
-        for user, critical in known.get(path, {}).items():
-            if not _within(user, passed):
-                users[user] = users.get(user, False) or critical
+    users = needed_by(paths, passed, known)
     if not users:
         return
-    needing = sorted(user for user, needed in users.items() if needed)
+    needing = sorted(user for user, need in users.items() if need is not Need.LIKES)
     named = needing or sorted(users)
     shown = ", ".join(named[:_SHOWN]) + (f" and {len(named) - _SHOWN} more" if len(named) > _SHOWN else "")
-    if needing:
+    if any(need is Need.STAYS for need in users.values()):
+        yield Finding(
+            "serves-the-host",
+            Severity.REFUSAL,
+            device.name,
+            f"it is what the host's kernel governs the hardware with, for {shown}",
+            "none: it stays with the host, which does for passed devices what they need of it",
+        )
+    elif needing:
         yield Finding(
             "provider-of-others",
             Severity.REFUSAL,

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The DMA route: through the host's IOMMU, or directly with guest physical = host physical addresses."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 from midway.board.plan import Bank
 from midway.devicetree.addresses import dma_spans
@@ -12,7 +12,7 @@ from midway.findings import Finding, Severity
 from midway.host.device import HostDevice
 from midway.passthrough.routes import DmaKind, DmaRoute
 
-__all__ = ["dma_findings", "is_coherent", "plan_dma"]
+__all__ = ["dma_findings", "given_iommu_findings", "is_coherent", "plan_dma"]
 
 _TOP = 1 << 64
 
@@ -66,6 +66,31 @@ def dma_findings(
             device.name,
             f"its DMA does not reach the guest's RAM{place} (dma-ranges of its bus)",
             "give the VM less memory, or huge pages at addresses that the device reaches",
+        )
+
+
+def given_iommu_findings(device: HostDevice, tree: Tree, present: Collection[str]) -> Iterator[Finding]:
+    """What is to be said when an IOMMU goes to the guest; `present` are the paths of what goes there."""
+    if "#iommu-cells" in tree[device.node_path].properties:
+        yield Finding(
+            "iommu-given",
+            Severity.WARNING,
+            device.name,
+            "it is an IOMMU, and the guest sets it up: nothing keeps those behind it from the host's memory",
+            "leave it with the host, where it translates for devices that are passed alone",
+        )
+    try:
+        stated = parse_references(tree, device.node_path, "iommus", "#iommu-cells")
+    except TreeError:
+        return
+    given = next((entry.target for entry in stated if entry.target in present), None)
+    if given is not None and device.iommu_group is not None:
+        yield Finding(
+            "iommu-given",
+            Severity.REFUSAL,
+            device.name,
+            f"the host translates for it with {given}, which is to be passed too",
+            "leave the IOMMU with the host",
         )
 
 

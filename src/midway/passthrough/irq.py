@@ -115,8 +115,8 @@ def _is_memory_mapped(tree: Tree, path: str) -> bool:
             own = registers(tree, at)
             if own and translate(tree, at, own[0][0]) is not None:
                 return True
-            if own and not size_cells(tree, parent_path(at)):
-                return False
+            if own:  # without a place for the CPU and yet no bus address: firmware sets it up
+                return size_cells(tree, parent_path(at)) > 0
         except TreeError:
             return False
     return False

@@ -6,7 +6,7 @@ The copy hangs below a bus with two cells for addresses and two for sizes, whose
 
 from collections.abc import Mapping, Sequence
 
-from midway.devicetree.addresses import Span, address_cells, size_cells, spans
+from midway.devicetree.addresses import Span, address_cells, size_cells, spans, translate
 from midway.devicetree.index import parent_path
 from midway.devicetree.names import base_name
 from midway.devicetree.node import Node, cells, cells64
@@ -34,6 +34,8 @@ def copy_device(work: Copying) -> dict[str, Node]:
         copies[path] = Node(path.rpartition("/")[2], _applied(work.tree[path].properties, changes))
         if path != top:
             copies[parent_path(path)].children.append(copies[path])
+    if work.nested:
+        return copies
     _state_cells(work, copies[top])
     if work.mmio:
         copies[top].name = f"{base_name(copies[top].name)}@{work.mmio[0].guest_address:x}"
@@ -50,7 +52,6 @@ def _applied(properties: Mapping[str, bytes], changes: Mapping[str, bytes | None
 def _top_changes(work: Copying) -> dict[str, bytes | None]:
     top, tree = work.device.node_path, work.tree
     changes: dict[str, bytes | None] = {
-        "reg": b"".join(cells64(route.guest_address, route.region.size) for route in work.mmio),
         "interrupt-parent": kept_interrupt_parent(work, top),
         "interrupts-extended": None,
         "interrupts": None,
@@ -61,6 +62,9 @@ def _top_changes(work: Copying) -> dict[str, bytes | None]:
         )
     if is_coherent(tree, top):
         changes["dma-coherent"] = b""
+    if work.nested:
+        return changes
+    changes["reg"] = b"".join(cells64(route.guest_address, route.region.size) for route in work.mmio)
     try:
         windows = spans(tree, top)
         reach = spans(tree, top, "dma-ranges")
@@ -75,14 +79,17 @@ def _top_changes(work: Copying) -> dict[str, bytes | None]:
 
 
 def _windows(work: Copying, windows: Sequence[Span]) -> list[Span]:
-    """What the device's bus passes on, where the guest finds it: only what lies in its own regions."""
+    """What its bus passes on, where the guest finds it: only its regions and those of devices in it."""
     found = []
-    for route in work.mmio:
+    for route in (*work.mmio, *work.inner):
         start, end = route.region.address, route.region.address + route.region.size
         for window in windows or (Span(start, start, end - start),):
-            low, high = max(start, window.parent), min(end, window.parent + window.size)
+            parent = translate(work.tree, work.device.node_path, window.parent) if windows else start
+            if parent is None:
+                continue
+            low, high = max(start, parent), min(end, parent + window.size)
             if low < high:
-                child = low - window.parent + window.child
+                child = low - parent + window.child
                 found.append(Span(child, low - start + route.guest_address, high - low))
     return found
 

@@ -5,12 +5,15 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
+import msgspec
+
 from midway.board.address_map import PAGE, AddressMap
 from midway.board.interrupt_map import InterruptMap
 from midway.board.plan import Bank
 from midway.config import AddressPolicy, DeviceConfig
 from midway.devicetree.index import Tree
 from midway.devicetree.node import Node
+from midway.devicetree.values import text
 from midway.findings import Finding, Severity
 from midway.host.device import HostDevice
 from midway.passthrough.copying import Copying
@@ -18,13 +21,15 @@ from midway.passthrough.dependents import Dependents, dependent_findings, depend
 from midway.passthrough.dma import dma_findings, plan_dma
 from midway.passthrough.irq import guest_spis, line_findings, plan_lines
 from midway.passthrough.mmio import mmio_findings, plan_mmio
+from midway.passthrough.nesting import Nesting
 from midway.passthrough.node import copy_device
 from midway.passthrough.phandles import GuestPhandles
 from midway.passthrough.providers import Providers
 from midway.passthrough.routes import DevicePlan, LineRoute, MmioRoute
 from midway.passthrough.selection import Selection, select
+from midway.passthrough.together import planned_together
 
-__all__ = ["ClockRates", "Host", "Request", "Room", "assess", "no_rates", "plan_devices"]
+__all__ = ["ClockRates", "Host", "Request", "Room", "assess", "assess_all", "no_rates", "plan_devices"]
 
 ClockRates = Callable[[str], Sequence[int | None]]
 
@@ -50,6 +55,17 @@ class Host:
     @cached_property
     def dependents(self) -> Dependents:
         return dependents(self.tree, self.devices)
+
+    def owner(self, path: str) -> str | None:
+        """The device whose node this is, or the nearest that it is below."""
+        for at in (path, *self.tree.upwards(path)):
+            if at in self.names:
+                return self.names[at]
+        return None
+
+    @cached_property
+    def by_name(self) -> dict[str, HostDevice]:
+        return {device.name: device for device in self.devices}
 
     @cached_property
     def names(self) -> dict[str, str]:
@@ -95,17 +111,41 @@ def plan_devices(requests: Sequence[Request], host: Host, room: Room) -> tuple[D
     placed = {at: _place(requests[at], tops, host, room) for at in order}
     present = {path for at in order for path in placed[at].selection.paths}
     copies: dict[str, Node] = {}
-    plans = [_describe(placed[at], tops, present, copies, host, room) for at in range(len(requests))]
+    nesting = Nesting(
+        {tops[at]: placed[at].selection.paths for at in order}, {tops[at]: placed[at].mmio for at in order}
+    )
+    plans = [_describe(placed[at], tops, present, copies, nesting, host, room) for at in range(len(requests))]
+    nesting.hang(copies)
     for path, node in copies.items():
         room.phandles.mark(path, node)
-    return tuple(plans)
+    return tuple(
+        msgspec.structs.replace(plan, above=tuple(copies[path].name for path in nesting.above(top)))
+        for plan, top in zip(plans, tops, strict=True)
+    )
 
 
 def assess(device: HostDevice, host: Host, config: DeviceConfig | None = None) -> DevicePlan:
-    """A device planned alone, for a guest that has nothing else and whose RAM is wherever it need be."""
-    room = Room(AddressMap(), InterruptMap(), GuestPhandles(host.tree))
-    (plan,) = plan_devices([Request(device, config or DeviceConfig(name=device.name))], host, room)
-    return plan
+    """A device planned for a guest whose RAM is wherever it need be, alone or with those that it needs.
+
+    Those are named in the plan's `together`, and the plan is then the one that it has beside them.
+    """
+    return assess_all(device, host, config)[0]
+
+
+def assess_all(device: HostDevice, host: Host, config: DeviceConfig | None = None) -> tuple[DevicePlan, ...]:
+    """As `assess`, with the plans of those it is passed together with behind its own."""
+    made: dict[tuple[str, ...], tuple[DevicePlan, ...]] = {}
+
+    def plan(names: Sequence[str]) -> tuple[DevicePlan, ...]:
+        requests = [Request(host.by_name[name], DeviceConfig(name=name)) for name in names[1:]]
+        room = Room(AddressMap(), InterruptMap(), GuestPhandles(host.tree))
+        first = Request(device, config or DeviceConfig(name=device.name))
+        made[tuple(names)] = plan_devices([first, *requests], host, room)
+        return made[tuple(names)]
+
+    (alone,) = plan([device.name])
+    final = planned_together(alone, plan)
+    return (final, *made[(device.name, *final.together)][1:])
 
 
 def _place(request: Request, tops: Sequence[str], host: Host, room: Room) -> _Placed:
@@ -120,11 +160,17 @@ def _place(request: Request, tops: Sequence[str], host: Host, room: Room) -> _Pl
 
 
 def _describe(
-    placed: _Placed, tops: Sequence[str], present: set[str], copies: dict[str, Node], host: Host, room: Room
+    placed: _Placed,
+    tops: Sequence[str],
+    present: set[str],
+    copies: dict[str, Node],
+    nesting: Nesting,
+    host: Host,
+    room: Room,
 ) -> DevicePlan:
     device, config = placed.request.device, placed.request.config
     rates = host.clock_rates(device.name)
-    providers = Providers(device, config, host.tree, present, room.phandles, rates)
+    providers = Providers(device, config, host.tree, present, room.phandles, rates, host.owner)
     work = Copying(
         device,
         host.tree,
@@ -133,8 +179,12 @@ def _describe(
         room.phandles,
         providers,
         placed.selection.paths,
+        nesting.inner_routes(device.node_path),
+        nesting.is_nested(device.node_path),
     )
     made = copy_device(work)
+    users = needed_by(placed.selection.paths, tops, host.dependents)
+    needing = {host.owner(user) or "" for user, need in users.items() if need is not Need.LIKES}
     providers.check_overrides()
     copies.update(made)
     return DevicePlan(
@@ -145,11 +195,12 @@ def _describe(
         node=made[device.node_path],
         providers=providers.stand_ins.nodes,
         findings=(
-            *_device_findings(device, host),
+            *_device_findings(device, host, tops),
             *mmio_findings(device, host.devices, host.page_size),
             *line_findings(device, host.devices, host.tree),
             *dma_findings(device, host.devices, host.tree, room.banks),
             *dependent_findings(device, placed.selection.paths, tops, host.dependents),
+            *given_iommu_findings(device, host.tree, present),
             *placed.selection.findings(device, host.names),
             *work.findings,
             *providers.findings,
@@ -157,19 +208,34 @@ def _describe(
         decisions=tuple(providers.decisions),
         aliases=tuple(name.rstrip("0123456789") for name in host.tree.aliases(device.node_path)),
     )
+        pools=providers.stand_ins.pools,
+        needs=frozenset(providers.needs | (needing - {"", device.name})),
+        wants=frozenset(providers.wants - providers.needs),
 
 
-def _device_findings(device: HostDevice, host: Host) -> Iterator[Finding]:
+def _device_findings(device: HostDevice, host: Host, tops: Sequence[str]) -> Iterator[Finding]:
     for fault in device.faults:
         yield Finding(
             "malformed-node", Severity.REFUSAL, device.name, fault, "correct it in the host's device tree"
         )
     if device.made_by is not None:
+    if text(host.tree[device.node_path], "device_type") in ("pci", "pciex"):
         yield Finding(
-            "made-by-driver",
-            Severity.NOTE,
+            "pci-host",
+            Severity.REFUSAL,
             device.name,
-            f"it exists while the driver of {device.made_by} is bound",
+            "it is a PCI host bridge: neither the windows to its functions nor their INTx interrupts are "
+            "among a platform device's registers and interrupts",
+            "pass the functions behind it with vfio-pci",
+        )
+        yield Finding(
+        maker = host.by_name.get(device.made_by)
+        passed = maker is not None and maker.node_path in tops
+            "made-by-driver",
+            Severity.WARNING if passed else Severity.NOTE,
+            device.name,
+            f"it exists while the driver of {device.made_by} is bound"
+            + (", which is to be passed too" if passed else ""),
             f"leave {device.made_by} with the host",
         )
     if "resets" not in host.tree[device.node_path].properties:

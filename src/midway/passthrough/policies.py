@@ -26,7 +26,9 @@ class Rule:
 
     `cells` is the provider's property that counts an entry's arguments, or their number, or REST or OPAQUE.
     `labels` names an entry each and `companions` mean nothing alone: they share the property's fate.  `lost`
-    is what the guest goes without.  `critical`: a device that others point to so cannot leave the host.
+    is what the guest goes without.  `critical`: a device that others point to so cannot leave the host unless
+    they leave with it; `stays`: not even then.  `otherwise` is the policy where the preferred one cannot be
+    had: TOGETHER where no device has the provider, CARVED where the memory's place matters.
     """
 
     names: tuple[str, ...]
@@ -37,6 +39,8 @@ class Rule:
     companions: tuple[str, ...] = ()
     stand_in: StandIn | None = None
     critical: bool = False
+    stays: bool = False
+    otherwise: ProviderPolicy = ProviderPolicy.REFUSED
 
 
 class RuleBook:

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The description route's references: each property that points to other nodes, decided by its rule."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 
 from midway.config import DeviceConfig, ProviderPolicy
@@ -15,6 +15,7 @@ from midway.host.device import HostDevice
 from midway.passthrough.clocks import assigned_rate, static_rate
 from midway.passthrough.phandles import GuestPhandles
 from midway.passthrough.policies import OPAQUE, REST, Rule, StandIn
+from midway.passthrough.reserved import fixed_place, pool_properties
 from midway.passthrough.routes import Decision
 from midway.passthrough.rules import RULES
 from midway.passthrough.standins import StandIns
@@ -40,7 +41,8 @@ class Providers:
     """Decides for one device, node by node, and remembers.
 
     `present` are the paths of all host nodes that this guest gets; `rates` the present rates in Hz of the
-    device's `clocks`, in their order, as far as they are known.
+    device's `clocks`, in their order, as far as they are known; `owner` names the device that has a node.
+    `needs` and `wants` are the devices that would have to come along for TOGETHER.
     """
 
     device: HostDevice
@@ -49,6 +51,9 @@ class Providers:
     present: Collection[str]
     phandles: GuestPhandles
     rates: Sequence[int | None] = ()
+    owner: Callable[[str], str | None] = lambda _: None
+    needs: set[str] = field(init=False, default_factory=set)
+    wants: set[str] = field(init=False, default_factory=set)
     stand_ins: StandIns = field(init=False)
     decisions: list[Decision] = field(init=False, default_factory=list)
     findings: list[Finding] = field(init=False, default_factory=list)
@@ -102,6 +107,11 @@ class Providers:
             return {}
         if policy is ProviderPolicy.FIXED:
             return self._fix(path, name, rule, found)
+        if policy is ProviderPolicy.CARVED:
+            carved = self._carve(path, name, found)
+            if carved is not None:
+                return carved
+            policy = rule.otherwise
         return self._leave_out(path, name, rule, policy, found, outside)
 
     def _leave_out(
@@ -115,26 +125,12 @@ class Providers:
     ) -> dict[str, bytes | None]:
         """Only the entries that stay within the guest are left, with their labels."""
         inside = [at for at, entry in enumerate(found) if entry not in outside]
-        targets = ", ".join(sorted({entry.target for entry in outside if entry.target})) or "other nodes"
         if policy is ProviderPolicy.HELD:
             self._decide(path, name, outside, policy, "kept on by the host")
         elif policy is ProviderPolicy.HOST:
             self._decide(path, name, outside, policy, "done by the host")
         else:
-            lost = rule.lost or "what it provides"
-            self._decide(path, name, outside, policy, f"the guest goes without {lost}")
-            refused = policy is ProviderPolicy.REFUSED and path == self.device.node_path
-            self.findings.append(
-                Finding(
-                    "provider-refused" if refused else "provider-dropped",
-                    Severity.REFUSAL if refused else Severity.WARNING,
-                    self.device.name,
-                    f"{self._title(path, name)} points to {targets}, and the guest goes without {lost}",
-                    f'if its driver can do without, say so: policies = {{ "{name}" = "dropped" }}'
-                    if refused
-                    else "",
-                )
-            )
+            self._go_without(path, name, rule, policy, outside)
         labels = text_list(self.tree[path], rule.labels) if rule.labels else ()
         kept = [labels[at] for at in inside if at < len(labels)]
         changes: dict[str, bytes | None] = dict.fromkeys(rule.companions)

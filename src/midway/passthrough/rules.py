@@ -13,17 +13,33 @@ __all__ = ["RULES"]
 _FIXED = ProviderPolicy.FIXED
 _HELD = ProviderPolicy.HELD
 _HOST = ProviderPolicy.HOST
+_TOGETHER = ProviderPolicy.TOGETHER
+_CARVED = ProviderPolicy.CARVED
 _DROPPED = ProviderPolicy.DROPPED
 _REFUSED = ProviderPolicy.REFUSED
 
 # What keeps a device running.
 _RUNNING = (
     Rule(("clocks",), "#clock-cells", _FIXED, labels="clock-names", stand_in=StandIn.CLOCK, critical=True),
-    Rule(("*-supply",), 0, _FIXED, stand_in=StandIn.REGULATOR),
-    Rule(("power-domains",), "#power-domain-cells", _HELD, labels="power-domain-names", critical=True),
+    Rule(("*-supply",), 0, _FIXED, stand_in=StandIn.REGULATOR, critical=True),
+    Rule(
+        ("power-domains",),
+        "#power-domain-cells",
+        _HELD,
+        labels="power-domain-names",
+        critical=True,
+        stays=True,
+    ),
     Rule(("resets",), "#reset-cells", _HELD, labels="reset-names", critical=True),
-    Rule(("pinctrl-*",), 0, _HELD, companions=("pinctrl-names",), critical=True),
-    Rule(("interconnects",), "#interconnect-cells", _HELD, labels="interconnect-names", critical=True),
+    Rule(("pinctrl-*",), 0, _HELD, companions=("pinctrl-names",), critical=True, stays=True),
+    Rule(
+        ("interconnects",),
+        "#interconnect-cells",
+        _HELD,
+        labels="interconnect-names",
+        critical=True,
+        stays=True,
+    ),
 )
 
 # What the host has set up, or does, for the device.
@@ -38,14 +54,14 @@ _HOSTS = (
     Rule(("iommus",), "#iommu-cells", _HOST, critical=True),
     Rule(("iommu-map",), OPAQUE, _HOST, companions=("iommu-map-mask",)),
     Rule(("access-controllers",), "#access-controller-cells", _HOST, labels="access-controller-names"),
+    Rule(("performance-domains",), "#performance-domain-cells", _HOST, critical=True, stays=True),
+    Rule(("qcom,freq-domain",), "#freq-domain-cells", _HOST, critical=True, stays=True),
     Rule(("operating-points-v2", "required-opps"), 0, _HOST),
 )
 
 # What a driver can do without.
 _OPTIONAL = (
     Rule(("dmas",), "#dma-cells", _DROPPED, "transfers by the DMA engine", labels="dma-names"),
-    Rule(("phys",), "#phy-cells", _DROPPED, "control of the PHY, which stays as it is", labels="phy-names"),
-    Rule(("usb-phy", "phy"), 0, _DROPPED, "control of the PHY, which stays as it is"),
     Rule(("gpios", "gpio", "*-gpios", "*-gpio"), "#gpio-cells", _DROPPED, "the pin"),
     Rule(
         ("gpio-ranges",),
@@ -78,13 +94,40 @@ _OPTIONAL = (
     Rule(("memory-region-optional",), 0, _DROPPED, "the reserved memory"),
 )
 
+# What goes to the guest in the same VM: a PHY with its MAC, a mailbox with those who use it.
+_SHARED = (
+    Rule(
+        ("phy-handle", "phy-device", "pcs-handle", "pcsphy-handle"),
+        0,
+        _TOGETHER,
+        "the network's PHY",
+        critical=True,
+    ),
+    Rule(("mdio-parent-bus",), 0, _TOGETHER, "the bus of its PHYs", critical=True),
+    Rule(("mboxes",), "#mbox-cells", _TOGETHER, "the mailbox", labels="mbox-names", critical=True),
+    Rule(("hwlocks",), "#hwlock-cells", _TOGETHER, "the lock", labels="hwlock-names", critical=True),
+    Rule(
+        ("phys",),
+        "#phy-cells",
+        _TOGETHER,
+        "control of the PHY, which stays as it is",
+        labels="phy-names",
+        critical=True,
+        otherwise=_DROPPED,
+    ),
+    Rule(
+        ("usb-phy", "phy"),
+        0,
+        _TOGETHER,
+        "control of the PHY, which stays as it is",
+        critical=True,
+        otherwise=_DROPPED,
+    ),
+)
+
 # What it cannot work without, and nothing stands in for.
 _ESSENTIAL = (
-    Rule(("phy-handle", "phy-device", "pcs-handle", "pcsphy-handle"), 0, _REFUSED, "the network's PHY"),
-    Rule(("mdio-parent-bus",), 0, _REFUSED, "the bus of its PHYs"),
-    Rule(("memory-region",), 0, _REFUSED, "reserved memory", labels="memory-region-names"),
-    Rule(("mboxes",), "#mbox-cells", _REFUSED, "the mailbox", labels="mbox-names", critical=True),
-    Rule(("hwlocks",), "#hwlock-cells", _REFUSED, "the lock", labels="hwlock-names", critical=True),
+    Rule(("memory-region",), 0, _CARVED, "reserved memory", labels="memory-region-names"),
     Rule(("sram", "firmware", "qcom,smem"), 0, _REFUSED, "memory or firmware of the host"),
     Rule(("snps,axi-config", "snps,mtl-rx-config", "snps,mtl-tx-config"), 0, _REFUSED, "its configuration"),
     Rule(
@@ -157,6 +200,6 @@ _VENDORS = Rule(
 )
 
 RULES = RuleBook(
-    (*_RUNNING, *_HOSTS, *_OPTIONAL, *_ESSENTIAL, _VENDORS),
+    (*_RUNNING, *_HOSTS, *_OPTIONAL, *_SHARED, *_ESSENTIAL, _VENDORS),
     plain=frozenset({"vendor-supply", "pinctrl-single,gpio-range"}),
 )

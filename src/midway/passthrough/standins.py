@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The nodes that take a provider's place in the guest: fixed clocks and fixed regulators."""
+"""The nodes that take a provider's place in the guest: fixed clocks, fixed regulators, reserved memory."""
 
 import re
 from collections.abc import Callable
@@ -19,11 +19,17 @@ class StandIns:
         self._device = device
         self._phandles = phandles
         self._nodes: dict[str, Node] = {}
+        self._pools: dict[str, Node] = {}
         self._made: dict[tuple[object, ...], str] = {}
 
     @property
     def nodes(self) -> tuple[Node, ...]:
         return tuple(self._nodes.values())
+
+    @property
+    def pools(self) -> tuple[Node, ...]:
+        """Children of the guest's /reserved-memory."""
+        return tuple(self._pools.values())
 
     def clock(self, source: tuple[object, ...], title: str, rate: int) -> int:
         """The phandle of a fixed clock of `rate` Hz that stands for the host's `source`."""
@@ -58,6 +64,16 @@ class StandIns:
                 "regulator-always-on": b"",
             },
         )
+
+    def pool(self, source: str, properties: dict[str, bytes]) -> int:
+        """The phandle of a part of the guest's RAM that is reserved in place of the host's `source`."""
+        key = f"pool for {source}"
+        if key not in self._pools:
+            name = _NOT_IN_A_NAME.sub("-", f"{source.rpartition('/')[2].partition('@')[0]}-{self._device}")
+            taken = {node.name for node in self._pools.values()}
+            name = f"{name}-{len(taken)}" if name in taken else name
+            self._pools[key] = Node(name, {**properties, "phandle": cells(self._phandles.of(key))})
+        return self._phandles.of(key)
 
     def _make(
         self, source: tuple[object, ...], wanted: str, properties: Callable[[str], dict[str, bytes]]
