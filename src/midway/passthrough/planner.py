@@ -17,8 +17,8 @@ from midway.devicetree.values import text
 from midway.findings import Finding, Severity
 from midway.host.device import HostDevice
 from midway.passthrough.copying import Copying
-from midway.passthrough.dependents import Dependents, dependent_findings, dependents
-from midway.passthrough.dma import dma_findings, plan_dma
+from midway.passthrough.dependents import Dependents, Need, dependent_findings, dependents, needed_by
+from midway.passthrough.dma import dma_findings, given_iommu_findings, plan_dma
 from midway.passthrough.irq import guest_spis, line_findings, plan_lines
 from midway.passthrough.mmio import mmio_findings, plan_mmio
 from midway.passthrough.nesting import Nesting
@@ -199,18 +199,18 @@ def _describe(
             *mmio_findings(device, host.devices, host.page_size),
             *line_findings(device, host.devices, host.tree),
             *dma_findings(device, host.devices, host.tree, room.banks),
-            *dependent_findings(device, placed.selection.paths, tops, host.dependents),
             *given_iommu_findings(device, host.tree, present),
+            *dependent_findings(device, placed.selection.paths, tops, host.dependents),
             *placed.selection.findings(device, host.names),
             *work.findings,
             *providers.findings,
         ),
         decisions=tuple(providers.decisions),
         aliases=tuple(name.rstrip("0123456789") for name in host.tree.aliases(device.node_path)),
-    )
         pools=providers.stand_ins.pools,
         needs=frozenset(providers.needs | (needing - {"", device.name})),
         wants=frozenset(providers.wants - providers.needs),
+    )
 
 
 def _device_findings(device: HostDevice, host: Host, tops: Sequence[str]) -> Iterator[Finding]:
@@ -218,7 +218,6 @@ def _device_findings(device: HostDevice, host: Host, tops: Sequence[str]) -> Ite
         yield Finding(
             "malformed-node", Severity.REFUSAL, device.name, fault, "correct it in the host's device tree"
         )
-    if device.made_by is not None:
     if text(host.tree[device.node_path], "device_type") in ("pci", "pciex"):
         yield Finding(
             "pci-host",
@@ -228,9 +227,10 @@ def _device_findings(device: HostDevice, host: Host, tops: Sequence[str]) -> Ite
             "among a platform device's registers and interrupts",
             "pass the functions behind it with vfio-pci",
         )
-        yield Finding(
+    if device.made_by is not None:
         maker = host.by_name.get(device.made_by)
         passed = maker is not None and maker.node_path in tops
+        yield Finding(
             "made-by-driver",
             Severity.WARNING if passed else Severity.NOTE,
             device.name,

@@ -141,6 +141,58 @@ class Providers:
         )
         return changes
 
+    def _go_without(
+        self, path: str, name: str, rule: Rule, policy: ProviderPolicy, outside: Sequence[Reference]
+    ) -> None:
+        """Nothing takes the targets' place: a finding that says what is lost, and who has it."""
+        lost = rule.lost or "what it provides"
+        paths = sorted({entry.target for entry in outside if entry.target})
+        owners = sorted({owner for owner in map(self.owner, paths) if owner} - {self.device.name})
+        if name == "memory-region":
+            lost = ", ".join(fixed_place(self.tree, target) for target in paths) or lost
+        asked = policy is not rule.policy and policy is ProviderPolicy.TOGETHER  # by the configuration
+        if policy is ProviderPolicy.TOGETHER and not asked:
+            policy = rule.otherwise
+        refused = (asked or policy is ProviderPolicy.REFUSED) and path == self.device.node_path
+        together = ProviderPolicy.TOGETHER in (rule.policy, policy) and policy is not ProviderPolicy.DROPPED
+        if (owners and ProviderPolicy.TOGETHER is rule.policy) or asked:
+            (self.needs if refused else self.wants).update(owners)
+        self._decide(path, name, outside, policy, f"the guest goes without {lost}")
+        remedy = f"pass {' and '.join(owners)} to the same VM" if owners else ""
+        if refused:
+            remedy += "; or " if remedy else ""
+            remedy += f'if its driver can do without, say so: policies = {{ "{name}" = "dropped" }}'
+        code = (
+            "needs-others"
+            if refused and together and owners
+            else "provider-refused"
+            if refused
+            else "provider-dropped"
+        )
+        self.findings.append(
+            Finding(
+                code,
+                Severity.REFUSAL if refused else Severity.WARNING,
+                self.device.name,
+                f"{self._title(path, name)} points to {', '.join(paths) or 'other nodes'}, "
+                f"and the guest goes without {lost}",
+                remedy,
+            )
+        )
+
+    def _carve(self, path: str, name: str, found: Sequence[Reference]) -> dict[str, bytes | None] | None:
+        """Pools in the guest's RAM; None when one of the regions cannot be anywhere else."""
+        pools = [(entry.target, pool_properties(self.tree, entry.target)) for entry in found if entry.target]
+        if len(pools) != len(found) or not pools:
+            return None
+        parts = []
+        for target, properties in pools:
+            if properties is None:
+                return None
+            parts.append(cells(self.stand_ins.pool(target, properties)))
+        self._decide(path, name, found, ProviderPolicy.CARVED, "reserved in the guest's own RAM")
+        return {name: b"".join(parts)}
+
     def _fix(self, path: str, name: str, rule: Rule, found: Sequence[Reference]) -> dict[str, bytes | None]:
         if rule.stand_in is None:
             raise PlanError(
