@@ -6,6 +6,7 @@ import time
 import pytest
 
 from lab import tasks
+from midway.lab.guest import GuestTask
 from midway.lab.guest_run import GuestRun, run_guest
 from midway.lab.running import RunningBoard
 from midway.lab.server import DownloadServer
@@ -96,3 +97,20 @@ def test_a_nic_and_a_disk_work_in_one_guest(versal: RunningBoard, mode: str) -> 
     assert report.value("disk_sha256") == expected
     assert driver_of(versal, NIC) == "macb"
     assert driver_of(versal, DISK) == "virtio-mmio"
+
+
+def test_the_nic_reaches_ram_that_lies_in_several_banks(versal: RunningBoard) -> None:
+    pool = "/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages"
+    before = versal.run(["cat", pool], check=True).text
+    # More pages than either of the board's two memories has left: some come from each.
+    versal.run(["sh", "-c", f"echo 750 >{pool}"], check=True)
+    try:
+        with DownloadServer(1 << 20) as server:
+            banks = GuestTask("say banks $(ls -d /proc/device-tree/memory@* | wc -l)\n")
+            report = run_guest(
+                versal, tasks.all_of(banks, tasks.nic(server.port)), ("--memory", "1400", "--device", NIC)
+            )
+            assert report.value("nic_sha256") == server.sha256
+        assert int(report.value("banks")) >= 2
+    finally:
+        versal.run(["sh", "-c", f"echo {before.strip()} >{pool}"], check=True)

@@ -62,6 +62,16 @@ def test_physical_addresses_come_from_the_frame_number() -> None:
     assert frame_numbers(entries) == (0x8_0000_0000, 0x4000_0000)
 
 
+def test_a_page_at_physical_address_zero_is_not_taken_for_a_hidden_one() -> None:
+    entries = struct.pack("=2Q", 1 << 63, 1 << 63 | 0x200)
+    assert frame_numbers(entries) == (0, 0x20_0000)
+
+
+def test_frames_that_all_read_as_zero_are_hidden() -> None:
+    with pytest.raises(HostError, match="does not tell"):
+        frame_numbers(struct.pack("=2Q", 1 << 63, 1 << 63))
+
+
 @pytest.fixture
 def kernel() -> FakeKernel:
     fake = FakeKernel()

@@ -47,18 +47,19 @@ def choose_page_size(wanted: int, free: Mapping[int, int]) -> int:
 
 
 def frame_numbers(entries: bytes) -> tuple[int, ...]:
-    """The physical addresses in /proc/self/pagemap entries.  HostError where the kernel hides them."""
-    addresses = []
-    for (entry,) in struct.iter_unpack("=Q", entries):
-        frame = entry & _FRAME_MASK
-        if not entry & _PRESENT or not frame:
-            raise HostError(
-                "finding the physical addresses of huge pages",
-                answer="/proc/self/pagemap does not tell",
-                remedy="run as root (CAP_SYS_ADMIN)",
-            )
-        addresses.append(frame * PAGE)
-    return tuple(addresses)
+    """The physical addresses in /proc/self/pagemap entries.  HostError where the kernel hides them.
+
+    Hidden ones read as frame 0.  That frame exists too, where RAM begins at 0, but only once.
+    """
+    values = [entry for (entry,) in struct.iter_unpack("=Q", entries)]
+    frames = [entry & _FRAME_MASK for entry in values]
+    if not all(entry & _PRESENT for entry in values) or frames.count(0) > (len(frames) > 1):
+        raise HostError(
+            "finding the physical addresses of huge pages",
+            answer="/proc/self/pagemap does not tell",
+            remedy="run as root (CAP_SYS_ADMIN)",
+        )
+    return tuple(frame * PAGE for frame in frames)
 
 
 def physical_runs(addresses: Sequence[int], page_size: int) -> tuple[Run, ...]:
