@@ -59,6 +59,7 @@ static int vfio_forward_open(struct vfio_device *core)
 	}
 
 	vfio_forward_lines_open(device);
+	vfio_forward_kvm_open(device);
 	return 0;
 }
 
@@ -73,6 +74,7 @@ static void vfio_forward_close(struct vfio_device *core)
 	struct vfio_forward_device *device = vfio_forward_of(core);
 
 	vfio_forward_lines_close(device);
+	vfio_forward_kvm_close(device);
 	vfio_forward_regions_close(device);
 	vfio_forward_power_off(device);
 	vfio_forward_direct_close(device);
@@ -126,6 +128,8 @@ static int vfio_forward_feature(struct vfio_device *core, u32 flags,
 	struct vfio_forward_device *device = vfio_forward_of(core);
 
 	switch (flags & VFIO_DEVICE_FEATURE_MASK) {
+	case VFIO_FORWARD_FEATURE_FORWARD:
+		return vfio_forward_route(device, flags, argument, size);
 	case VFIO_FORWARD_FEATURE_DIRECT:
 		return vfio_forward_direct(device, flags, argument, size);
 	case VFIO_FORWARD_FEATURE_COUNTERS:
@@ -247,10 +251,11 @@ void vfio_forward_unbind(struct device *dev)
 	vfio_put_device(&device->core);
 }
 
-static int __init vfio_forward_start(void)
+static int __init vfio_forward_load(void)
 {
 	int ret;
 
+	vfio_forward_find_vgic();
 	ret = vfio_forward_platform_register();
 	if (ret)
 		return ret;
@@ -259,14 +264,14 @@ static int __init vfio_forward_start(void)
 		vfio_forward_platform_unregister();
 	return ret;
 }
-module_init(vfio_forward_start);
+module_init(vfio_forward_load);
 
-static void __exit vfio_forward_stop(void)
+static void __exit vfio_forward_unload(void)
 {
 	vfio_forward_amba_unregister();
 	vfio_forward_platform_unregister();
 }
-module_exit(vfio_forward_stop);
+module_exit(vfio_forward_unload);
 
 MODULE_DESCRIPTION("VFIO for platform devices of Arm hosts");
 MODULE_AUTHOR("The Midway authors");

@@ -13,6 +13,7 @@
 struct attribute_group;
 struct clk_bulk_data;
 struct eventfd_ctx;
+struct kvm;
 struct reset_control;
 struct resource;
 
@@ -33,6 +34,27 @@ struct vfio_forward_region {
 	void __iomem	*io;		/* made at first use; device->lock */
 };
 
+/* A guest's SPI, for a line whose interrupts go straight into its vGIC. */
+struct vfio_forward_target {
+	/* device->irq_lock */
+	struct kvm	*kvm;		/* the line has an SPI while set */
+	u32		intid;
+	struct list_head claim;
+
+	/* line->lock */
+	bool		wanted;		/* what the user asked for, or a storm left */
+	bool		engaged;	/* what is the case */
+	bool		stormed;
+	struct eventfd_ctx *notify;	/* of a storm */
+	u32		limit;		/* interrupts in a window; more are a storm */
+	u32		in_window;
+	unsigned long	window_end;	/* jiffies */
+	u64		forwarded;
+	u64		early;
+	u64		switches;
+	u64		storms;
+};
+
 /* One interrupt of the device tree node.  Two may be the same Linux irq. */
 struct vfio_forward_line {
 	unsigned int	irq;
@@ -51,6 +73,8 @@ struct vfio_forward_line {
 	u64		masked_ns;	/* of earlier times */
 	u64		delivered;
 	u64		spurious;
+
+	struct vfio_forward_target target;
 };
 
 /* Memory given to a device that has no IOMMU. */
@@ -82,6 +106,8 @@ struct vfio_forward_device {
 	struct mutex	irq_lock;	/* SET_IRQS */
 	unsigned int	num_lines;
 	struct vfio_forward_line *lines;
+
+	struct kvm	*kvm;		/* while open; of VFIO's KVM device */
 
 	struct vfio_forward_memory memory;
 };
@@ -149,6 +175,48 @@ long vfio_forward_set_irqs(struct vfio_forward_device *device,
 			   void __user *argument);
 int vfio_forward_counters(struct vfio_forward_device *device, u32 flags,
 			  void __user *argument, size_t size);
+
+/* forward.c: lines to a guest's vGIC */
+#if IS_ENABLED(CONFIG_ARM64) && IS_ENABLED(CONFIG_KVM) && \
+	IS_ENABLED(CONFIG_KPROBES)
+void vfio_forward_find_vgic(void);
+void vfio_forward_kvm_open(struct vfio_forward_device *device);
+void vfio_forward_kvm_close(struct vfio_forward_device *device);
+bool vfio_forward_inject(struct vfio_forward_line *line,
+			 struct eventfd_ctx **notify);
+void vfio_forward_stop(struct vfio_forward_line *line);
+int vfio_forward_route(struct vfio_forward_device *device, u32 flags,
+		       void __user *argument, size_t size);
+#else
+static inline void vfio_forward_find_vgic(void)
+{
+}
+
+static inline void vfio_forward_kvm_open(struct vfio_forward_device *device)
+{
+}
+
+static inline void vfio_forward_kvm_close(struct vfio_forward_device *device)
+{
+}
+
+static inline bool vfio_forward_inject(struct vfio_forward_line *line,
+				       struct eventfd_ctx **notify)
+{
+	return false;
+}
+
+static inline void vfio_forward_stop(struct vfio_forward_line *line)
+{
+}
+
+static inline int vfio_forward_route(struct vfio_forward_device *device,
+				     u32 flags, void __user *argument,
+				     size_t size)
+{
+	return -ENOTTY;
+}
+#endif
 
 /* direct.c: memory for a device without an IOMMU */
 void vfio_forward_direct_init(struct vfio_forward_device *device);

@@ -101,6 +101,11 @@ static void vfio_forward_unmask(struct vfio_forward_line *line)
 	spin_unlock_irqrestore(&line->lock, flags);
 }
 
+static bool vfio_forward_has_target(const struct vfio_forward_line *line)
+{
+	return line->target.wanted || line->target.engaged;
+}
+
 /*
  * The interrupt handler, and what a loopback trigger runs.
  *
@@ -110,8 +115,9 @@ static void vfio_forward_unmask(struct vfio_forward_line *line)
  */
 static irqreturn_t vfio_forward_handler(int irq, void *data)
 {
+	struct eventfd_ctx *trigger, *notify = NULL;
 	struct vfio_forward_line *line = data;
-	struct eventfd_ctx *trigger;
+	irqreturn_t ret = IRQ_HANDLED;
 	unsigned long flags;
 
 	spin_lock_irqsave(&line->lock, flags);
@@ -119,19 +125,24 @@ static irqreturn_t vfio_forward_handler(int irq, void *data)
 	if (!trigger || line->masked) {
 		line->spurious++;
 		trigger = NULL;
+		ret = IRQ_NONE;
 	} else {
-		if (line->flags & VFIO_IRQ_INFO_AUTOMASKED) {
+		line->delivered++;
+		if (vfio_forward_has_target(line) &&
+		    vfio_forward_inject(line, &notify)) {
+			trigger = NULL;
+		} else if (line->flags & VFIO_IRQ_INFO_AUTOMASKED) {
 			disable_irq_nosync(line->irq);
 			vfio_forward_note_masked(line);
 		}
-		line->delivered++;
 	}
 	spin_unlock_irqrestore(&line->lock, flags);
 
-	if (!trigger)
-		return IRQ_NONE;
-	eventfd_signal(trigger, 1);
-	return IRQ_HANDLED;
+	if (trigger)
+		eventfd_signal(trigger, 1);
+	if (notify)
+		eventfd_signal(notify, 1);
+	return ret;
 }
 
 static int vfio_forward_mask_wakeup(void *opaque, void *unused)
@@ -212,6 +223,7 @@ static void vfio_forward_free_irq(struct vfio_forward_line *line)
 	 * interrupt that is being handled is delivered, not spurious.
 	 */
 	disable_irq(line->irq);
+	vfio_forward_stop(line);
 	spin_lock_irq(&line->lock);
 	line->trigger = NULL;
 	spin_unlock_irq(&line->lock);
@@ -260,9 +272,20 @@ static int vfio_forward_set_trigger(struct vfio_forward_device *device,
 	return 0;
 }
 
-static void vfio_forward_loopback(struct vfio_forward_line *line)
+/* A guest can complete only an interrupt that is active in the controller. */
+static int vfio_forward_loopback(struct vfio_forward_line *line)
 {
+	bool has_target;
+
+	spin_lock_irq(&line->lock);
+	has_target = vfio_forward_has_target(line);
+	spin_unlock_irq(&line->lock);
+
+	if (has_target)
+		return irq_set_irqchip_state(line->irq, IRQCHIP_STATE_PENDING,
+					     true);
 	vfio_forward_handler(line->irq, line);
+	return 0;
 }
 
 static int vfio_forward_action_trigger(struct vfio_forward_device *device,
@@ -282,7 +305,7 @@ static int vfio_forward_action_trigger(struct vfio_forward_device *device,
 	if (!line->trigger)
 		return -EINVAL;
 	if (type == VFIO_IRQ_SET_DATA_NONE || *(const u8 *)data)
-		vfio_forward_loopback(line);
+		return vfio_forward_loopback(line);
 	return 0;
 }
 
@@ -438,6 +461,7 @@ void vfio_forward_lines_open(struct vfio_forward_device *device)
 		line->masked_ns = 0;
 		line->delivered = 0;
 		line->spurious = 0;
+		line->target = (struct vfio_forward_target) { };
 	}
 }
 

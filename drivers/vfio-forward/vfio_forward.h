@@ -7,7 +7,7 @@
  * ENOTTY means that this device does not have it.  The structures below are
  * the feature's data; they are the same for 32-bit and 64-bit users.
  *
- * Numbers 0x4d00 and 0x4d02 belong to this driver too and are not in use.
+ * Number 0x4d02 belongs to this driver too and is not in use.
  */
 #ifndef _VFIO_FORWARD_H
 #define _VFIO_FORWARD_H
@@ -19,6 +19,63 @@
  * file.  Use the offset that VFIO_DEVICE_GET_REGION_INFO reports.
  */
 #define VFIO_FORWARD_OFFSET_SHIFT	40
+
+/*
+ * FORWARD: a level line's interrupts go straight into a guest's vGIC, as its
+ * SPI, and the guest's EOI completes them in the host's interrupt controller
+ * (GET and SET, one line each).
+ *
+ * Not offered (ENOTTY) where KVM's entry points were not found when the
+ * module was loaded, or with the module parameter forward=0.
+ *
+ * The guest is that of the KVM-VFIO device to which the group was added
+ * before the device was opened.  The line keeps its trigger, which must have
+ * been set before and stay: without it the forwarding ends, at once.  SET
+ * with WANTED, or without, says where the line's interrupts shall go from now
+ * on, to the guest's vGIC or to the trigger.  An interrupt that is under way
+ * is completed as it began.  The line changes sides with the first interrupt
+ * after that, so that none is lost and none comes twice; ENGAGED says on which
+ * side it is.  A SET with WANTED while it is forwarded to that SPI changes
+ * limit and notify.
+ *
+ * More than limit interrupts within 100 ms are a storm: a guest completes
+ * interrupts of a device that is not yet quiet.  The line then returns to
+ * its trigger as if a SET had said so; notify is signalled, and STORMED stays
+ * set until the next SET.
+ *
+ * SET answers
+ *   EINVAL	data too short; index or spi out of range; flags other than
+ *		WANTED; a counter not 0; without WANTED, an spi or limit not 0 or
+ *		a notify not -1; notify is no eventfd (or EBADF)
+ *   EOPNOTSUPP	an edge line, which has nothing to complete; a line that does
+ *		not reach the GIC directly; a host whose GIC does not split EOI
+ *		and deactivation
+ *   ENODEV	VFIO knows of no KVM
+ *   ENXIO	the VM has no vGIC in the kernel
+ *   EAGAIN	the vGIC is not initialised, or the VM has no vCPU
+ *   ENOTCONN	the line has no trigger
+ *   EBUSY	the line has another SPI already, or the SPI another line
+ */
+#define VFIO_FORWARD_FEATURE_FORWARD	0x4d00
+
+#define VFIO_FORWARD_ROUTE_LIMIT	10000
+
+struct vfio_forward_route {
+	__u32		index;		/* in: the line, as in VFIO_DEVICE_SET_IRQS */
+	__u32		flags;		/* SET: WANTED or 0; GET: in 0, out all */
+#define VFIO_FORWARD_ROUTE_WANTED	(1 << 0)	/* to the guest's vGIC */
+#define VFIO_FORWARD_ROUTE_ENGAGED	(1 << 1)	/* interrupts go there */
+#define VFIO_FORWARD_ROUTE_STORMED	(1 << 2)	/* a storm ended it */
+	__u32		spi;		/* INTID - 32, as KVM_IRQFD's gsi */
+	__u32		limit;		/* interrupts in 100 ms; SET: 0 is LIMIT */
+	__s32		notify;		/* SET: an eventfd or -1; GET: -1 */
+	__u32		reserved;	/* 0 */
+	/* GET, since the device was opened; SET: 0 */
+	__aligned_u64	forwarded;	/* interrupts injected */
+	__aligned_u64	early;		/* of them, while the guest had the SPI disabled */
+	__aligned_u64	switches;	/* changes of side, each way */
+	__aligned_u64	storms;
+};
 
 /*
  * DIRECT: direct DMA, for a device without an IOMMU (GET and SET).
@@ -83,7 +140,7 @@ struct vfio_forward_direct {
 struct vfio_forward_counters {
 	__u32		index;		/* in: the line, as in VFIO_DEVICE_SET_IRQS */
 	__u32		flags;		/* in: 0 */
-	__aligned_u64	delivered;	/* interrupts signalled, loopback included */
+	__aligned_u64	delivered;	/* interrupts signalled or forwarded, loopback included */
 	__aligned_u64	spurious;	/* handler entered with the line masked */
 	__aligned_u64	masked_ns;	/* nanoseconds spent masked, up to now */
 };

@@ -17,6 +17,7 @@ class InterruptMode(StrEnum):
 
     USERSPACE = "userspace"
     IRQFD = "irqfd"
+    FORWARD = "forward"
 
 
 class AddressPolicy(StrEnum):

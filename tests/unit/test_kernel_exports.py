@@ -5,7 +5,18 @@ import midway.kernel
 
 NAMES = (
     *("Action", "Container", "Device", "DeviceInfo", "EventFd", "Extent", "Gic", "Group", "GuestMemory"),
-    *("Handle", "Kvm", "KvmVfio", "LineCounters", "LineInfo", "Linux", "Mapping", "RegionInfo", "Stats"),
+    *(
+        "Forwarding",
+        "Handle",
+        "Kvm",
+        "KvmVfio",
+        "LineCounters",
+        "LineInfo",
+        "Linux",
+        "Mapping",
+        "RegionInfo",
+        "Stats",
+    ),
     *("SystemCalls", "Vcpu", "Vm", "open_device"),
 )
 

@@ -33,8 +33,16 @@ def test_lines_go_to_the_guests_gic_in_order_with_duplicates_and_names() -> None
     assert found.node.properties["interrupts"] == cells(0, 0, 4, 0, 1, 1, 0, 0, 4)
     assert found.node.properties["interrupt-names"] == strings("a", "b", "c")
     assert [(route.line.index, route.spi) for route in found.lines] == [(0, 0), (1, 1)]
-    assert {route.mode for route in found.lines} == {InterruptMode.IRQFD}
+    level, edge = found.lines
+    assert (level.mode, edge.mode) == (InterruptMode.FORWARD, InterruptMode.IRQFD)
     assert "line-duplicate" in codes(found, Severity.NOTE)
+
+
+def test_an_edge_line_is_not_forwarded_even_if_asked_for_and_the_plan_says_so() -> None:
+    found = plan(device("interrupts = <0 9 4>, <0 8 1>;"), irq=InterruptMode.FORWARD)
+    assert [route.mode for route in found.lines] == [InterruptMode.FORWARD, InterruptMode.IRQFD]
+    assert all(route.asked for route in found.lines)
+    assert "line-edge" in codes(found, Severity.NOTE)
 
 
 def test_extended_interrupts_become_plain_ones() -> None:

@@ -66,12 +66,12 @@ def test_ram_beyond_the_guests_address_space_is_an_error() -> None:
         machine(BOARD, config(memory=4096), address_bits=32)
 
 
-def test_interrupt_modes_are_those_asked_for_else_irqfd() -> None:
+def test_interrupt_modes_are_those_asked_for_else_forward() -> None:
     plan = machine(
         BOARD, config(DeviceConfig(name=MAC, irq=InterruptMode.USERSPACE), DeviceConfig(name=UART))
     )
     modes = [{route.mode for route in device.lines} for device in plan.devices]
-    assert modes == [{InterruptMode.USERSPACE}, {InterruptMode.IRQFD}]
+    assert modes == [{InterruptMode.USERSPACE}, {InterruptMode.FORWARD}]
 
 
 def test_an_absent_device_names_those_that_are_near() -> None:

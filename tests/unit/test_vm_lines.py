@@ -1,18 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
 """Connecting interrupts: in which order, and who does what in which mode."""
 
+import errno
 import struct
 
 import pytest
 
 from midway.config import InterruptMode
-from midway.errors import DeviceError
+from midway.errors import DeviceError, KernelError
 from midway.host.device import Line, Trigger
 from midway.kernel.irq_set import Action
 from midway.kernel.kvm import Vm
 from midway.kernel.vfio_device import Device
 from midway.passthrough.routes import LineRoute
-from midway.uapi import kvm, vfio
+from midway.uapi import kvm, vfio, vfio_forward
 from midway.vm.events import EventLoop
 from midway.vm.lines import AssignedLine
 from unit.fakes import FakeKernel
@@ -30,6 +31,9 @@ class Events(EventLoop):
     def watch(self, fd: int, call: object) -> None:
         self.watched[fd] = call
 
+    def forget(self, fd: int) -> None:
+        del self.watched[fd]
+
     def fire(self, kernel: FakeKernel, fd: int) -> None:
         kernel.contents[fd] = (1).to_bytes(8, "little")
         self.watched[fd]()  # type: ignore[operator]
@@ -46,7 +50,12 @@ def events() -> Events:
 
 
 def connect(
-    kernel: FakeKernel, events: Events, mode: InterruptMode, trigger: Trigger, automasked: bool | None = None
+    kernel: FakeKernel,
+    events: Events,
+    mode: InterruptMode,
+    trigger: Trigger,
+    automasked: bool | None = None,
+    asked: bool = True,
 ) -> AssignedLine:
     level = trigger.is_level if automasked is None else automasked
 
@@ -61,7 +70,7 @@ def connect(
     vm = Vm(kernel, kernel.new_fd(), 0x1000)
     device = Device(kernel, kernel.new_fd(), NAME)
     line = Line(2, trigger, "/gic", (0, 58, 4), spi=58)
-    return AssignedLine(vm, device, LineRoute(line, SPI, mode), events)
+    return AssignedLine(vm, device, LineRoute(line, SPI, mode, asked=asked), events)
 
 
 def steps(kernel: FakeKernel) -> list[tuple[object, ...]]:
@@ -82,6 +91,11 @@ def steps(kernel: FakeKernel) -> list[tuple[object, ...]]:
             action = Action(flags & vfio.VFIO_IRQ_SET_ACTION_TYPE_MASK)
             data = struct.unpack_from("=i", argument, 20)[0] if len(argument) > 20 else None
             found.append((action.name.lower(), index, count, data))
+        elif call[2] == vfio.VFIO_DEVICE_FEATURE:
+            data = bytearray(argument[vfio.FEATURE.size :])
+            if len(data) == vfio_forward.ROUTE.size:
+                fields = ("index", "flags", "spi")
+                found.append(("forward", *(vfio_forward.ROUTE.get(data, name) for name in fields)))
     return found
 
 
@@ -149,3 +163,80 @@ def test_every_eventfd_is_closed(kernel: FakeKernel, events: Events, mode: Inter
 def test_a_line_that_vfio_sees_otherwise_than_the_tree_is_refused(kernel: FakeKernel, events: Events) -> None:
     with pytest.raises(DeviceError, match="level in the device tree and edge for VFIO"):
         connect(kernel, events, InterruptMode.IRQFD, Trigger.LEVEL_HIGH, automasked=False)
+
+
+def test_forward_is_irqfd_and_then_the_driver_is_told_the_spi(kernel: FakeKernel, events: Events) -> None:
+    with connect(kernel, events, InterruptMode.FORWARD, Trigger.LEVEL_HIGH) as line:
+        names = [step[0] for step in steps(kernel)]
+        assert names == ["irqfd", "unmask", "trigger", "forward"]
+        assert steps(kernel)[-1] == ("forward", 2, vfio_forward.VFIO_FORWARD_ROUTE_WANTED, SPI)
+        assert line.mode is InterruptMode.FORWARD
+    assert [step[0] for step in steps(kernel)[4:]] == ["trigger", "unmask", "irqfd"]
+
+
+def refuse_forwarding(kernel: FakeKernel, number: int) -> None:
+    kernel.fails(vfio.VFIO_DEVICE_FEATURE, number)
+
+
+def test_a_default_that_the_kernel_refuses_is_irqfd_and_a_finding_with_its_answer(
+    kernel: FakeKernel, events: Events
+) -> None:
+    refuse_forwarding(kernel, errno.ENOTTY)
+    with connect(kernel, events, InterruptMode.FORWARD, Trigger.LEVEL_HIGH, asked=False) as line:
+        assert line.mode is InterruptMode.IRQFD
+        (finding,) = line.findings()
+    assert finding.code == "forward-unavailable"
+    assert "ENOTTY" in finding.cause
+
+
+def test_a_mode_that_was_asked_for_and_is_refused_is_an_error_and_nothing_stays_connected(
+    kernel: FakeKernel, events: Events
+) -> None:
+    refuse_forwarding(kernel, errno.EOPNOTSUPP)
+    line = connect(kernel, events, InterruptMode.FORWARD, Trigger.LEVEL_HIGH)
+    before = set(kernel.open_fds)
+    with pytest.raises(KernelError, match="not supported"), line:
+        pass
+    assert kernel.open_fds == before
+    assert [step[0] for step in steps(kernel)[-3:]] == ["trigger", "unmask", "irqfd"]
+
+
+def test_between_irqfd_and_forward_nothing_is_connected_anew(kernel: FakeKernel, events: Events) -> None:
+    with connect(kernel, events, InterruptMode.IRQFD, Trigger.LEVEL_HIGH) as line:
+        before = len(steps(kernel))
+        line.set_mode(InterruptMode.FORWARD)
+        line.set_mode(InterruptMode.IRQFD)
+        assert steps(kernel)[before:] == [("forward", 2, 1, SPI), ("forward", 2, 0, 0)]
+
+
+def test_to_userspace_and_back_the_wiring_changes_and_the_line_is_unmasked(
+    kernel: FakeKernel, events: Events
+) -> None:
+    with connect(kernel, events, InterruptMode.FORWARD, Trigger.LEVEL_HIGH) as line:
+        before = len(steps(kernel))
+        line.set_mode(InterruptMode.USERSPACE)
+        found = steps(kernel)[before:]
+        assert [step[0] for step in found] == ["forward", "unmask", "irqfd", "irqfd", "unmask"]
+        assert found[-1] == ("unmask", 2, 1, None)
+        line.set_mode(InterruptMode.FORWARD)
+        found = steps(kernel)[before + len(found) :]
+        assert [step[0] for step in found] == ["forward", "irqfd", "irqfd", "unmask", "unmask"]
+        assert found[-1] == ("unmask", 2, 1, None)
+        assert line.mode is InterruptMode.FORWARD
+
+
+def test_a_refused_change_leaves_the_mode_as_it_was(kernel: FakeKernel, events: Events) -> None:
+    with connect(kernel, events, InterruptMode.USERSPACE, Trigger.LEVEL_HIGH) as line:
+        refuse_forwarding(kernel, errno.EBUSY)
+        before = steps(kernel)
+        with pytest.raises(KernelError, match="EBUSY"):
+            line.set_mode(InterruptMode.FORWARD)
+        assert line.mode is InterruptMode.USERSPACE
+        assert [step for step in steps(kernel)[len(before) :] if step[0] != "forward"] == []
+
+
+def test_a_storm_is_heard_of_and_the_mode_is_irqfd_then(kernel: FakeKernel, events: Events) -> None:
+    with connect(kernel, events, InterruptMode.FORWARD, Trigger.LEVEL_HIGH) as line:
+        (storm,) = events.watched
+        events.fire(kernel, storm)
+        assert str(line.mode) == "irqfd"

@@ -41,7 +41,7 @@ def device_as_json(plan: DevicePlan) -> dict[str, Any]:
     """One device's routes, decisions and findings."""
     device = plan.device
     spis = guest_spis(device, plan.lines)
-    modes = {route.line.index: route.mode for route in plan.lines}
+    routes = {route.line.index: route for route in plan.lines}
     return {
         "name": device.name,
         "node": device.node_path,
@@ -61,7 +61,8 @@ def device_as_json(plan: DevicePlan) -> dict[str, Any]:
                 "spi": line.spi,
                 "duplicate_of": line.duplicate_of,
                 "guest_spi": None if spis is None else spis[line.index],
-                "mode": modes.get(line.index),
+                "mode": routes[line.index].mode if line.index in routes else None,
+                "mode_asked": routes[line.index].asked if line.index in routes else None,
             }
             for line in device.lines
         ],

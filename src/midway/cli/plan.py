@@ -14,7 +14,7 @@ from midway.board.planning import anonymous_banks, plan_machine
 from midway.cli.host_view import HostView, add_tree_option, host_view
 from midway.cli.tables import printable
 from midway.cli.vm_options import add_vm_options, config_from
-from midway.config import AddressPolicy, Backing, MachineConfig
+from midway.config import AddressPolicy, Backing, InterruptMode, MachineConfig
 from midway.errors import MidwayError
 from midway.findings import Finding, Severity
 from midway.passthrough.routes import DmaKind
@@ -112,7 +112,10 @@ def _page(plan: MachinePlan) -> Iterator[str]:
     for device in plan.devices:
         for route in device.lines:
             line = route.line
-            yield f"  SPI {route.spi:3}  {device.device.name} line {line.index}, {line.trigger}, {route.mode}"
+            mode = str(route.mode)
+            if route.mode is InterruptMode.FORWARD and not route.asked:
+                mode = "forward (the default; irqfd if the driver or the kernel has it not)"
+            yield f"  SPI {route.spi:3}  {device.device.name} line {line.index}, {line.trigger}, {mode}"
     for device in plan.devices:
         yield ""
         yield f"{device.device.name} becomes {device.node.name} on the platform bus"

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from midway.kernel.vcpu import Vcpu as Vcpu
     from midway.kernel.vfio_device import Device as Device
     from midway.kernel.vfio_device import DeviceInfo as DeviceInfo
+    from midway.kernel.vfio_device import Forwarding as Forwarding
     from midway.kernel.vfio_device import LineCounters as LineCounters
     from midway.kernel.vfio_device import LineInfo as LineInfo
     from midway.kernel.vfio_device import RegionInfo as RegionInfo
@@ -39,6 +40,7 @@ _HOMES = {
     "DeviceInfo": "vfio_device",
     "EventFd": "eventfd",
     "Extent": "memory",
+    "Forwarding": "vfio_device",
     "Gic": "gic",
     "Group": "container",
     "GuestMemory": "memory",

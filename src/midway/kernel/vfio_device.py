@@ -13,13 +13,21 @@ from midway.kernel.irq_set import Action, irq_set
 from midway.kernel.syscalls import SystemCalls
 from midway.uapi import vfio, vfio_forward
 
-__all__ = ["Device", "DeviceInfo", "LineCounters", "LineInfo", "RegionInfo"]
+__all__ = ["Device", "DeviceInfo", "Forwarding", "LineCounters", "LineInfo", "RegionInfo"]
 
 
 _DIRECT_REMEDIES = {
     errno.EXDEV: "the kernel moved a huge page: reserve them at boot, and without movable or CMA memory",
     errno.E2BIG: "the huge pages lie in too many pieces: reserve larger ones, or at boot",
     errno.ENOMEM: "raise the limit on locked memory (ulimit -l)",
+}
+
+_FORWARD_REMEDIES = {
+    errno.ENOTTY: "needs the driver vfio-forward and a kernel whose KVM it can use; irq=irqfd works without",
+    errno.EOPNOTSUPP: "the line is no level line, or the host's GIC cannot leave its completion to a guest; "
+    "irq=irqfd works",
+    errno.ENODEV: "add the group to a KVM-VFIO device before the device is opened",
+    errno.EBUSY: "each line needs an SPI of its own",
 }
 
 
@@ -58,6 +66,22 @@ class LineCounters(msgspec.Struct, frozen=True):
     delivered: int
     spurious: int
     masked_ns: int
+
+
+class Forwarding(msgspec.Struct, frozen=True):
+    """A line's way into the guest's vGIC; see FORWARD in the driver's header.
+
+    `wanted` is what was asked for last, `engaged` what is the case; `stormed`: a storm ended it.  The numbers
+    are since the device was opened.
+    """
+
+    wanted: bool
+    engaged: bool
+    stormed: bool
+    forwarded: int
+    early: int
+    switches: int
+    storms: int
 
 
 class Device(Handle):
@@ -197,6 +221,56 @@ class Device(Handle):
             delivered=vfio_forward.COUNTERS.get(answer, "delivered"),
             spurious=vfio_forward.COUNTERS.get(answer, "spurious"),
             masked_ns=vfio_forward.COUNTERS.get(answer, "masked_ns"),
+        )
+
+    def forward(self, index: int, spi: int, *, limit: int = 0, notify: int = -1) -> None:
+        """From now on the level line `index` goes straight to SPI `spi` of the guest, which completes it.
+
+        The line needs a trigger.  More than `limit` interrupts in 100 ms (0: the driver's default) are a
+        storm: the line returns to its trigger, and the eventfd `notify` is signalled.
+        """
+        self._feature(
+            vfio_forward.VFIO_FORWARD_FEATURE_FORWARD,
+            vfio.VFIO_DEVICE_FEATURE_SET,
+            vfio_forward.ROUTE.pack(
+                index=index,
+                flags=vfio_forward.VFIO_FORWARD_ROUTE_WANTED,
+                spi=spi,
+                limit=limit,
+                notify=notify,
+            ),
+            f"forwarding line {index} to SPI {spi}",
+            remedies=_FORWARD_REMEDIES,
+        )
+
+    def stop_forwarding(self, index: int) -> None:
+        """From the next interrupt on the line goes to its trigger."""
+        self._feature(
+            vfio_forward.VFIO_FORWARD_FEATURE_FORWARD,
+            vfio.VFIO_DEVICE_FEATURE_SET,
+            vfio_forward.ROUTE.pack(index=index, notify=-1),
+            f"taking line {index} back from the guest",
+            remedies=_FORWARD_REMEDIES,
+        )
+
+    def forwarding(self, index: int) -> Forwarding:
+        answer = self._feature(
+            vfio_forward.VFIO_FORWARD_FEATURE_FORWARD,
+            vfio.VFIO_DEVICE_FEATURE_GET,
+            vfio_forward.ROUTE.pack(index=index),
+            f"asking how line {index} is forwarded",
+            remedies=_FORWARD_REMEDIES,
+        )
+        route = vfio_forward.ROUTE
+        flags = route.get(answer, "flags")
+        return Forwarding(
+            wanted=bool(flags & vfio_forward.VFIO_FORWARD_ROUTE_WANTED),
+            engaged=bool(flags & vfio_forward.VFIO_FORWARD_ROUTE_ENGAGED),
+            stormed=bool(flags & vfio_forward.VFIO_FORWARD_ROUTE_STORMED),
+            forwarded=route.get(answer, "forwarded"),
+            early=route.get(answer, "early"),
+            switches=route.get(answer, "switches"),
+            storms=route.get(answer, "storms"),
         )
 
     def _feature(

@@ -13,7 +13,7 @@ from midway.findings import Finding, Severity
 from midway.host.device import HostDevice, Line
 from midway.passthrough.routes import LineRoute
 
-__all__ = ["guest_spis", "line_findings", "plan_lines"]
+__all__ = ["guest_spis", "line_findings", "mode_findings", "plan_lines"]
 
 
 def plan_lines(
@@ -25,11 +25,39 @@ def plan_lines(
     """
     return tuple(
         LineRoute(
-            line, interrupts.allocate(f"line {line.index} of {device.name}"), mode or InterruptMode.IRQFD
+            line,
+            interrupts.allocate(f"line {line.index} of {device.name}"),
+            _mode(line, mode),
+            asked=mode is not None,
         )
         for line in device.lines
         if line.duplicate_of is None and _obstacle(line, tree) is None
     )
+
+
+def _mode(line: Line, asked: InterruptMode | None) -> InterruptMode:
+    """What was asked for, else the best; an edge line has no completion that forwarding could save."""
+    if asked is None:
+        can = line.trigger.is_level and line.spi is not None
+        return InterruptMode.FORWARD if can else InterruptMode.IRQFD
+    if asked is InterruptMode.FORWARD and not line.trigger.is_level:
+        return InterruptMode.IRQFD
+    return asked
+
+
+def mode_findings(
+    device: HostDevice, routes: Sequence[LineRoute], asked: InterruptMode | None
+) -> Iterator[Finding]:
+    """Where a line is not in the mode that was asked for."""
+    for route in routes:
+        if asked is not None and route.mode is not asked:
+            yield Finding(
+                "line-edge",
+                Severity.NOTE,
+                device.name,
+                f"line {route.line.index} is edge-triggered: there is nothing to complete and nothing to "
+                f"gain from {asked}, its mode is {route.mode}",
+            )
 
 
 def guest_spis(device: HostDevice, routes: Sequence[LineRoute]) -> tuple[int, ...] | None:

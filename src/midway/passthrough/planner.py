@@ -19,7 +19,7 @@ from midway.host.device import HostDevice
 from midway.passthrough.copying import Copying
 from midway.passthrough.dependents import Dependents, Need, dependent_findings, dependents, needed_by
 from midway.passthrough.dma import dma_findings, given_iommu_findings, plan_dma
-from midway.passthrough.irq import guest_spis, line_findings, plan_lines
+from midway.passthrough.irq import guest_spis, line_findings, mode_findings, plan_lines
 from midway.passthrough.mmio import mmio_findings, plan_mmio
 from midway.passthrough.nesting import Nesting
 from midway.passthrough.node import copy_device
@@ -198,6 +198,7 @@ def _describe(
             *_device_findings(device, host, tops),
             *mmio_findings(device, host.devices, host.page_size),
             *line_findings(device, host.devices, host.tree),
+            *mode_findings(device, placed.lines, config.irq),
             *dma_findings(device, host.devices, host.tree, room.banks),
             *given_iommu_findings(device, host.tree, present),
             *dependent_findings(device, placed.selection.paths, tops, host.dependents),

@@ -38,11 +38,16 @@ class DmaRoute(msgspec.Struct, frozen=True):
 
 
 class LineRoute(msgspec.Struct, frozen=True):
-    """`spi`: the guest's shared peripheral interrupt (its INTID is spi + 32, KVM's GSI is spi)."""
+    """`spi`: the guest's shared peripheral interrupt (its INTID is spi + 32, KVM's GSI is spi).
+
+    `asked`: the configuration names the mode.  Else it is the best there is, and where the driver or the
+    kernel does not offer it a lesser one takes its place.
+    """
 
     line: Line
     spi: int
     mode: InterruptMode
+    asked: bool = True
 
 
 class Decision(msgspec.Struct, frozen=True):

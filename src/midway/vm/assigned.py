@@ -78,6 +78,10 @@ class AssignedDevices:
             for line in plan.lines:
                 self._connect_line(device, line)
 
+    def all_findings(self) -> tuple[Finding, ...]:
+        """Of the connecting, and of the interrupts since."""
+        return (*self.findings, *(finding for line in self.lines for finding in line.findings()))
+
     def uses(self, plans: Sequence[DevicePlan]) -> tuple[DeviceUse, ...]:
         """How each device came to be connected."""
         return tuple(

@@ -1,16 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
 """Interrupts of assigned devices: from VFIO's eventfds to the guest's GIC, in the mode the plan names."""
 
+import threading
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from types import TracebackType
 from typing import Self
 
 from midway.config import InterruptMode
-from midway.errors import DeviceError
+from midway.errors import DeviceError, KernelError
+from midway.findings import Finding, Severity
 from midway.kernel.eventfd import EventFd
 from midway.kernel.irq_set import Action
 from midway.kernel.kvm import Vm
-from midway.kernel.vfio_device import Device
+from midway.kernel.vfio_device import Device, Forwarding
 from midway.passthrough.routes import LineRoute
 from midway.uapi import vfio, vfio_forward
 from midway.vm.events import EventLoop
@@ -21,9 +24,11 @@ __all__ = ["AssignedLine"]
 class AssignedLine:
     """One line, connected while the context lasts; `events` has stopped before it ends.
 
-    irqfd, level: the host's interrupt -> VFIO masks the line and signals `trigger` -> KVM raises the SPI;
-    the guest's EOI -> KVM lowers it and signals `resample` -> VFIO unmasks.  Nothing of it is ours.
-    userspace, level: `trigger` wakes us, and we raise the SPI; `resample` wakes us, and we unmask.
+    irqfd, level: the host's interrupt -> VFIO masks the line and signals the trigger -> KVM raises the SPI;
+    the guest's EOI -> KVM lowers it and signals the completion -> VFIO unmasks.  Nothing of it is ours.
+    forward: connected like irqfd, but the driver keeps the interrupt from going that way: it gives it to the
+    guest's GIC, and the guest's EOI ends it.  What is connected is there for the time before and after.
+    userspace, level: the trigger wakes us, and we raise the SPI; the completion wakes us, and we unmask.
     Edge: VFIO masks nothing, so there is nothing to complete.
     """
 
@@ -31,24 +36,30 @@ class AssignedLine:
         self.route = route
         self.device = device
         self.handled = 0  # how many went through this process
+        self.mode = route.mode
         self._vm = vm
         self._index = route.line.index
         self._is_level = route.line.trigger.is_level
         self._events = events
         self._resources = ExitStack()
+        self._wiring = ExitStack()  # what leads from the eventfds to the guest and back
+        self._lock = threading.Lock()  # between changes of the mode and what the event loop calls
+        self._is_here: bool | None = None  # whether it leads through this process
+        self._unavailable: KernelError | None = None
         self._check()
 
     def __enter__(self) -> Self:
         with ExitStack() as resources:
-            trigger = resources.enter_context(EventFd(self._vm.calls, device=self.device.name))
-            completion = resources.enter_context(EventFd(self._vm.calls, device=self.device.name))
-            if self.route.mode is InterruptMode.IRQFD:
-                self._connect_kernel(resources, trigger, completion)
-            else:
-                self._connect_here(resources, trigger, completion)
-            # Last, because from here on the line may fire: everything behind it is in place.
-            self.device.set_irqs(Action.TRIGGER, self._index, eventfds=[trigger.fd])
+            self._trigger, self._completion, self._storm = (
+                resources.enter_context(EventFd(self._vm.calls, device=self.device.name)) for _ in range(3)
+            )
+            resources.callback(self._disconnect)
+            self._connect(self.mode)
+            # Behind the wiring, because from here on the line may fire: everything is in place.
+            self.device.set_irqs(Action.TRIGGER, self._index, eventfds=[self._trigger.fd])
             resources.callback(self.device.set_irqs, Action.TRIGGER, self._index, count=0)
+            if self.mode is InterruptMode.FORWARD:
+                self._forward_if_possible()
             self._resources = resources.pop_all()
         return self
 
@@ -57,6 +68,19 @@ class AssignedLine:
     ) -> None:
         self._resources.close()
 
+    def set_mode(self, mode: InterruptMode) -> None:
+        """Change the mode while the guest runs; interrupts under way are neither lost nor stuck.
+
+        Raises KernelError when the kernel does not take the line into that mode; it keeps the one it had.
+        """
+        with self._lock:
+            if mode is InterruptMode.FORWARD:
+                self._forward()
+            elif self.mode is InterruptMode.FORWARD:
+                self.device.stop_forwarding(self._index)
+            self._connect(mode)
+            self.mode = mode
+
     def host_count(self) -> int | None:
         """How many interrupts the host took on this line; None where the driver does not count them."""
         if not self.device.has_feature(
@@ -64,6 +88,46 @@ class AssignedLine:
         ):
             return None
         return self.device.counters(self._index).delivered
+
+    def forwarding(self) -> Forwarding | None:
+        """How the driver forwards the line; None where it cannot."""
+        if not self._is_level or not self.device.has_feature(
+            vfio_forward.VFIO_FORWARD_FEATURE_FORWARD, vfio.VFIO_DEVICE_FEATURE_GET
+        ):
+            return None
+        return self.device.forwarding(self._index)
+
+    def findings(self) -> Iterator[Finding]:
+        """What is to be said of how the line came to be connected, and of its interrupts so far."""
+        if self._unavailable is not None:
+            yield Finding(
+                code="forward-unavailable",
+                severity=Severity.WARNING,
+                subject=self.device.name,
+                cause=f"line {self._index} is not forwarded but in mode {self.mode}, where every interrupt "
+                f"has another exit: {self._unavailable.answer}",
+                remedy=self._unavailable.remedy or "",
+            )
+        forwarding = self.forwarding()
+        if forwarding is None:
+            return
+        if forwarding.storms:
+            yield Finding(
+                code="forward-storm",
+                severity=Severity.WARNING,
+                subject=self.device.name,
+                cause=f"line {self._index} stormed and went back to mode irqfd ({forwarding.storms} times): "
+                "the guest completes its interrupts before the device is quiet",
+                remedy="correct the guest's driver, or set irq=irqfd",
+            )
+        if forwarding.early:
+            yield Finding(
+                code="forward-early",
+                severity=Severity.NOTE,
+                subject=self.device.name,
+                cause=f"{forwarding.early} of {forwarding.forwarded} interrupts of line {self._index} came "
+                "while the guest had disabled it, as with handlers in threads: each is one too many",
+            )
 
     def _check(self) -> None:
         info = self.device.line(self._index)
@@ -77,29 +141,77 @@ class AssignedLine:
     def _refusal(self, answer: str) -> DeviceError:
         return DeviceError(f"using line {self._index}", device=self.device.name, answer=answer)
 
-    def _connect_kernel(self, resources: ExitStack, trigger: EventFd, completion: EventFd) -> None:
-        self._vm.attach_irqfd(trigger.fd, self.route.spi, completion.fd if self._is_level else None)
-        resources.callback(self._vm.detach_irqfd, trigger.fd, self.route.spi)
-        if self._is_level:
-            self.device.set_irqs(Action.UNMASK, self._index, eventfds=[completion.fd])
-            resources.callback(self.device.set_irqs, Action.UNMASK, self._index, eventfds=[-1])
+    def _forward_if_possible(self) -> None:
+        """Where forwarding is only the default, irqfd takes its place, and `findings` says so."""
+        try:
+            self._forward()
+        except KernelError as error:
+            if self.route.asked:
+                raise
+            self._unavailable = error
+            self.mode = InterruptMode.IRQFD
 
-    def _connect_here(self, resources: ExitStack, trigger: EventFd, completion: EventFd) -> None:
-        self._events.watch(trigger.fd, lambda: self._raise(trigger))
+    def _forward(self) -> None:
+        self._events.watch(self._storm.fd, self._stormed)
+        self.device.forward(self._index, self.route.spi, notify=self._storm.fd)
+
+    def _stormed(self) -> None:
+        with self._lock:
+            if self._storm.drain() and self.mode is InterruptMode.FORWARD:
+                self.mode = InterruptMode.IRQFD
+
+    def _connect(self, mode: InterruptMode) -> None:
+        """Lead the eventfds through the kernel, or through this process."""
+        here = mode is InterruptMode.USERSPACE
+        if here is self._is_here:
+            return
+        is_change = self._is_here is not None
+        self._disconnect()
+        with ExitStack() as wiring:
+            if here:
+                self._connect_here(wiring)
+            else:
+                self._connect_kernel(wiring)
+            self._wiring = wiring.pop_all()
+        self._is_here = here
+        if is_change and self._is_level:
+            # Whoever would have unmasked the line is gone.  If it is still asserted, it fires again.
+            self.device.unmask(self._index)
+
+    def _disconnect(self) -> None:
+        self._wiring.close()
+
+    def _connect_kernel(self, wiring: ExitStack) -> None:
+        self._vm.attach_irqfd(
+            self._trigger.fd, self.route.spi, self._completion.fd if self._is_level else None
+        )
+        wiring.callback(self._vm.detach_irqfd, self._trigger.fd, self.route.spi)
+        if self._is_level:
+            self.device.set_irqs(Action.UNMASK, self._index, eventfds=[self._completion.fd])
+            wiring.callback(self.device.set_irqs, Action.UNMASK, self._index, eventfds=[-1])
+
+    def _connect_here(self, wiring: ExitStack) -> None:
+        self._watch(wiring, self._trigger, self._raise)
         if self._is_level:
             # An irqfd that nobody signals: only its completion is wanted.
-            unused = resources.enter_context(EventFd(self._vm.calls, device=self.device.name))
-            self._vm.attach_irqfd(unused.fd, self.route.spi, completion.fd)
-            resources.callback(self._vm.detach_irqfd, unused.fd, self.route.spi)
-            self._events.watch(completion.fd, lambda: self._complete(completion))
+            unused = wiring.enter_context(EventFd(self._vm.calls, device=self.device.name))
+            self._vm.attach_irqfd(unused.fd, self.route.spi, self._completion.fd)
+            wiring.callback(self._vm.detach_irqfd, unused.fd, self.route.spi)
+            self._watch(wiring, self._completion, self._complete)
 
-    def _raise(self, trigger: EventFd) -> None:
-        if trigger.drain():
-            self.handled += 1
-            self._vm.set_line(self.route.spi, True)
-            if not self._is_level:
-                self._vm.set_line(self.route.spi, False)
+    def _watch(self, wiring: ExitStack, eventfd: EventFd, call: Callable[[], None]) -> None:
+        self._events.watch(eventfd.fd, call)
+        wiring.callback(self._events.forget, eventfd.fd)
 
-    def _complete(self, completion: EventFd) -> None:
-        if completion.drain():
-            self.device.unmask(self._index)
+    def _raise(self) -> None:
+        with self._lock:
+            if self._is_here and self._trigger.drain():
+                self.handled += 1
+                self._vm.set_line(self.route.spi, True)
+                if not self._is_level:
+                    self._vm.set_line(self.route.spi, False)
+
+    def _complete(self) -> None:
+        with self._lock:
+            if self._is_here and self._completion.drain():
+                self.device.unmask(self._index)

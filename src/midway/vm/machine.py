@@ -9,7 +9,8 @@ from types import TracebackType
 from typing import Self
 
 from midway.board.plan import MachinePlan
-from midway.errors import PlanError
+from midway.config import InterruptMode
+from midway.errors import DeviceError, PlanError
 from midway.findings import Severity
 from midway.host.groups import VfioGroup
 from midway.kernel.eventfd import EventFd
@@ -102,6 +103,20 @@ class Machine:
         self._wanted = self._wanted or outcome or Outcome(End.STOPPED)
         self._stop_event.signal()
 
+    def set_interrupt_mode(self, device: str, line: int, mode: InterruptMode) -> None:
+        """Change the mode of a line of an assigned device; at any time, in any thread.
+
+        `line` is its index.  A line that another one duplicates has no mode of its own.  Raises DeviceError
+        when there is no such line, and KernelError when the kernel does not take it into the mode; it keeps
+        the one it had.
+        """
+        for found in self._devices.lines:
+            if (found.device.name, found.route.line.index) == (device, line):
+                return found.set_mode(mode)
+        raise DeviceError(
+            f"setting the interrupt mode of line {line}", device=device, answer="the VM has no such line"
+        )
+
     def snapshot(self, label: int) -> Snapshot:
         """All counters now."""
         return Snapshot(
@@ -120,9 +135,10 @@ class Machine:
                     device=line.device.name,
                     line=line.route.line.index,
                     spi=line.route.spi,
-                    mode=str(line.route.mode),
+                    mode=str(line.mode),
                     host=line.host_count(),
                     handled=line.handled,
+                    forwarded=None if (way := line.forwarding()) is None else way.forwarded,
                 )
                 for line in self._devices.lines
             ),
@@ -145,7 +161,7 @@ class Machine:
             devices=self._devices.uses(self.plan.devices),
             findings=(
                 *self.plan.findings,
-                *self._devices.findings,
+                *self._devices.all_findings(),
                 *self._bus.findings(),
                 *self._console.findings(),
             ),
@@ -192,7 +208,7 @@ class Machine:
         resources.callback(self._threads.join)
 
     def _check_strict(self) -> None:
-        worse = [finding for finding in self._devices.findings if finding.severity is not Severity.NOTE]
+        worse = [finding for finding in self._devices.all_findings() if finding.severity is not Severity.NOTE]
         if self.plan.config.strict and worse:
             raise PlanError(worse[0].cause, device=worse[0].subject, remedy="or run without --strict")
 

@@ -20,7 +20,10 @@ class VcpuCount(NamedTuple):
 
 
 class LineCount(NamedTuple):
-    """`host`: interrupts the host took, None where nothing counts them; `handled`: those that woke Midway."""
+    """`host`: interrupts the host took, None where nothing counts them; `handled`: those that woke Midway.
+
+    `forwarded`: those that went straight into the guest's GIC, None where the driver cannot.
+    """
 
     device: str
     line: int
@@ -28,6 +31,7 @@ class LineCount(NamedTuple):
     mode: str
     host: int | None
     handled: int
+    forwarded: int | None = None
 
 
 class Snapshot(NamedTuple):
