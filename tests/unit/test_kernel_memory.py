@@ -52,6 +52,12 @@ def test_too_few_huge_pages_name_the_pool_and_the_command() -> None:
         choose_page_size(512 << 20, {MIB2: 0})
 
 
+def test_the_advice_is_a_page_size_that_a_running_kernel_can_find() -> None:
+    free = {64 << 10: 0, MIB2: 16, 32 << 20: 0, GIB: 1}
+    with pytest.raises(HostError, match=r"0 x 64 KiB.*1 x 1024 MiB.*echo 4500 > .*2048kB"):
+        choose_page_size(9000 << 20, free)
+
+
 def test_hidden_physical_addresses_are_a_matter_of_privilege() -> None:
     with pytest.raises(HostError, match="CAP_SYS_ADMIN"):
         frame_numbers(struct.pack("=Q", 1 << 63))

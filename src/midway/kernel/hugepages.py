@@ -13,6 +13,7 @@ __all__ = ["Run", "choose_page_size", "frame_numbers", "physical_runs", "pool"]
 
 PAGE = mmap.PAGESIZE
 _PRESENT = 1 << 63
+_SOON_FOUND = 2 << 20  # bytes
 _FRAME_MASK = (1 << 55) - 1  # Documentation/admin-guide/mm/pagemap.rst
 
 
@@ -35,15 +36,20 @@ def choose_page_size(wanted: int, free: Mapping[int, int]) -> int:
     """
     enough = [size for size, pages in free.items() if pages * size >= wanted]
     if not enough:
-        seen = ", ".join(f"{pages} x {size >> 20} MiB" for size, pages in sorted(free.items())) or "none"
-        smallest = min(free, default=2 << 20)
-        count = -(-wanted // smallest)
+        seen = ", ".join(f"{pages} x {_spelt(size)}" for size, pages in sorted(free.items())) or "none"
+        # Larger ones are seldom to be had once the kernel has run for a while.
+        advised = max((size for size in free if size <= _SOON_FOUND), default=_SOON_FOUND)
+        count = -(-wanted // advised)
         raise HostError(
             f"taking {wanted >> 20} MiB of guest RAM from huge pages",
             answer=f"free are {seen}",
-            remedy=f"echo {count} > {pool(smallest)}/nr_hugepages, or hugepagesz= and hugepages= at boot",
+            remedy=f"echo {count} > {pool(advised)}/nr_hugepages, or hugepagesz= and hugepages= at boot",
         )
     return max(enough, key=lambda size: (wanted % size == 0, size))
+
+
+def _spelt(size: int) -> str:
+    return f"{size >> 20} MiB" if size >> 20 else f"{size >> 10} KiB"
 
 
 def frame_numbers(entries: bytes) -> tuple[int, ...]:
