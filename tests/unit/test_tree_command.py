@@ -11,7 +11,7 @@ from midway.devicetree.devices import devices_of
 from midway.devicetree.index import Tree
 from midway.devicetree.node import Node, cells, strings
 from midway.devicetree.write import write
-from midway.passthrough.planner import Host, assess
+from midway.passthrough.planner import Host, assess_all
 from midway.passthrough.routes import DevicePlan
 from midway.views.dts import comment
 from midway.views.nodes import device_source
@@ -34,11 +34,11 @@ def dtb(tmp_path: Path) -> str:
     return str(file)
 
 
-def assessed(root: Node, name: str) -> tuple[DevicePlan, Tree]:
+def assessed(root: Node, name: str) -> tuple[tuple[DevicePlan, ...], Tree]:
     tree = Tree(root)
     devices = devices_of(tree)
     device = next(device for device in devices if device.name == name)
-    return assess(device, Host(tree, devices)), tree
+    return assess_all(device, Host(tree, devices)), tree
 
 
 def source(root: Node, name: str) -> str:
@@ -46,13 +46,13 @@ def source(root: Node, name: str) -> str:
 
 
 def test_the_source_compiles_to_the_very_nodes_that_a_guest_gets() -> None:
-    plan, tree = assessed(compiled(BOARD), MAC)
-    made = compiled(AROUND + device_source(plan, tree))
+    plans, tree = assessed(compiled(BOARD), MAC)
+    made = compiled(AROUND + device_source(plans, tree))
     (platform,) = (node for node in made.children if node.name == "platform")
-    assert platform.children == [plan.node]
-    assert [node for node in made.children if node.name.startswith("clock-")] == [
-        node for node in plan.providers if node.name.startswith("clock-")
-    ]
+    assert platform.children == [plan.node for plan in plans]
+    clocks = [node for node in made.children if node.name.startswith("clock-")]
+    assert clocks == [node for plan in plans for node in plan.providers if node.name.startswith("clock-")]
+    assert clocks
 
 
 def test_each_property_says_where_it_comes_from(dtb: str, capsys: pytest.CaptureFixture[str]) -> None:
@@ -74,7 +74,7 @@ def test_each_property_says_where_it_comes_from(dtb: str, capsys: pytest.Capture
 def test_every_property_of_host_and_guest_has_an_origin(dtb: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["tree", MAC, "--tree", dtb, "--json"]) == 0
     said = json.loads(capsys.readouterr().out)
-    plan, tree = assessed(compiled(BOARD), MAC)
+    (plan, *_), tree = assessed(compiled(BOARD), MAC)
     named = {entry["name"] for entry in said["properties"] if entry["node"] == plan.device.node_path}
     assert named >= {*plan.node.properties, *tree[plan.device.node_path].properties} - {"phandle", "status"}
     assert {entry["origin"] for entry in said["properties"]} == {

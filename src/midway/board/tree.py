@@ -17,7 +17,7 @@ from midway.passthrough.node_interrupts import GIC, interrupt_cells
 from midway.passthrough.phandles import GuestPhandles
 from midway.passthrough.routes import DevicePlan
 
-__all__ = ["UART_CLOCK", "Board", "Chosen", "Seeds", "guest_tree"]
+__all__ = ["UART_CLOCK", "Board", "Chosen", "Seeds", "guest_tree", "platform_buses"]
 
 UART_CLOCK = 1_843_200  # Hz; a PC's, of which 115200 baud is a sixteenth
 _BAUD = 115_200
@@ -81,7 +81,7 @@ def guest_tree(board: Board, chosen: Chosen, devices: Sequence[DevicePlan], phan
             _marks(board.marks),
             *(provider for device in devices for provider in device.providers),
             *_reserved_memory(devices),
-            *_platform_buses(devices),
+            *platform_buses(devices),
         ],
     )
 
@@ -219,7 +219,7 @@ def _reserved_memory(devices: Sequence[DevicePlan]) -> list[Node]:
     return [Node("reserved-memory", properties, pools)]
 
 
-def _platform_buses(devices: Sequence[DevicePlan]) -> list[Node]:
+def platform_buses(devices: Sequence[DevicePlan]) -> list[Node]:
     """One bus for all devices whose DMA sees memory alike; their addresses are guest physical."""
     return [
         Node(

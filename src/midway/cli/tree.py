@@ -5,7 +5,7 @@ import argparse
 import json
 
 from midway.cli.host_view import add_tree_option, host_view
-from midway.passthrough.planner import assess
+from midway.passthrough.planner import assess_all
 from midway.passthrough.verdict import Verdict, verdict
 from midway.views.nodes import device_source
 from midway.views.origins import origins
@@ -19,7 +19,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         help="show a device's node in the guest, and where each property comes from",
         description="The node that a guest gets for a device, with what it points to, as device tree source: "
         "a comment behind each property says where it comes from.  The guest's addresses and interrupts are "
-        "those of a guest that has this device alone.",
+        "those of a guest that has nothing but this device and those it has to be passed together with.",
         epilog="exit status: 0 when the device can be passed, 1 when it is refused.",
     )
     parser.add_argument("device", metavar="DEVICE", help="as `midway devices` lists it, or its node's path")
@@ -29,14 +29,14 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 def run(arguments: argparse.Namespace) -> int:
     view = host_view(arguments.tree)
-    plan = assess(view.device(arguments.device), view.host)
-    source = device_source(plan, view.host.tree)
+    plans = assess_all(view.device(arguments.device), view.host)
+    source = device_source(plans, view.host.tree)
     if arguments.json:
         found = [
             {"node": origin.node, "name": origin.name, "origin": origin.kind.value, "text": origin.text}
-            for origin in origins(plan, view.host.tree)
+            for origin in origins(plans, view.host.tree)
         ]
-        print(json.dumps({"device": plan.device.name, "source": source, "properties": found}, indent=2))
+        print(json.dumps({"device": plans[0].device.name, "source": source, "properties": found}, indent=2))
     else:
         print(source, end="")
-    return 1 if verdict(plan.findings) is Verdict.REFUSED else 0
+    return 1 if verdict(plans[0].findings) is Verdict.REFUSED else 0

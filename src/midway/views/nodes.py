@@ -1,19 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A device's nodes in the guest as source that dtc compiles, and that says where everything comes from."""
+"""Devices' nodes in the guest as source that dtc compiles, and that says where everything comes from."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 
+from midway.board.tree import platform_buses
 from midway.devicetree.index import Tree
-from midway.devicetree.node import Node, cells, cells64, strings
+from midway.devicetree.node import Node
 from midway.devicetree.values import cell_list, number
 from midway.errors import TreeError
 from midway.passthrough.policies import OPAQUE, REST
 from midway.passthrough.routes import DevicePlan
 from midway.passthrough.rules import RULES
-from midway.passthrough.verdict import verdict
+from midway.passthrough.verdict import verdict_phrase
 from midway.views.dts import Comments, comment, label, source
-from midway.views.origins import Kind, origins
+from midway.views.origins import Kind, host_paths, origins
 
 __all__ = ["GIC_LABEL", "device_source"]
 
@@ -21,88 +22,63 @@ GIC_LABEL = "gic"  # what the tree around it has to call the guest's interrupt c
 _POINTS_TO_GIC = "interrupt-parent"
 
 
-def device_source(plan: DevicePlan, tree: Tree) -> str:
+def device_source(plans: Sequence[DevicePlan], tree: Tree) -> str:
     """Source to be added to a tree whose root has two cells each for addresses and sizes, and a `gic`.
 
-    `tree` is the host's.
+    `plans` are a device's and those of the devices it is passed together with; `tree` is the host's.
     """
-    return "\n".join(_lines(plan, tree)) + "\n"
+    return "\n".join(_lines(plans, tree)) + "\n"
 
 
-def _lines(plan: DevicePlan, tree: Tree) -> Iterator[str]:
-    device = plan.device
-    yield comment(f"{device.name}: {verdict(plan.findings)}")
-    yield comment(f"on the host: {device.node_path}")
-    for finding in plan.findings:
-        yield comment(f"{finding.severity} [{finding.code}]: {finding.cause}")
+def _lines(plans: Sequence[DevicePlan], tree: Tree) -> Iterator[str]:
+    first = plans[0]
+    yield comment(f"{first.device.name}: {verdict_phrase(first)}")
+    yield from (comment(f"{found.severity} [{found.code}]: {found.cause}") for found in first.findings)
     yield ""
-    root = Node("", {}, [*plan.providers, _bus(plan)])
-    said = _comments(plan, tree)
+    root = Node("", {}, [*(node for plan in plans for node in plan.providers), *platform_buses(plans)])
+    said = _comments(plans, tree)
     yield from source(
         root,
         0,
         comments=lambda node: said.get(id(node), Comments()),
-        labels=_labels(plan),
+        labels=_labels(root),
         references=_References(root),
     )
 
 
-def _bus(plan: DevicePlan) -> Node:
-    """The guest's platform bus with this device alone."""
-    return Node(
-        "platform",
-        {
-            "compatible": strings("simple-bus"),
-            "#address-cells": cells(2),
-            "#size-cells": cells(2),
-            "ranges": b"",
-            "dma-ranges": b"".join(
-                cells64(span.child, span.parent, span.size) for span in plan.dma.reach or ()
-            ),
-        },
-        [plan.node],
-    )
-
-
-def _labels(plan: DevicePlan) -> dict[int, str]:
-    """By phandle; one that no node of the device has is the interrupt controller's."""
+def _labels(root: Node) -> dict[int, str]:
+    """By phandle; one that is a node's interrupt parent and no node's own is the interrupt controller's."""
     found: dict[int, str] = {}
     parents = set()
-    for _, node in _all_nodes(plan):
+    for _, node in root.walk():
         phandle = number(node, "phandle")
         if phandle is not None:
             made = label(node.name)
-            found[phandle] = made if made not in found.values() else f"{made}_{phandle:x}"
+            taken = made in found.values() or made == GIC_LABEL
+            found[phandle] = f"{made}_{phandle:x}" if taken else made
         parents.add(number(node, _POINTS_TO_GIC))
     found.update((phandle, GIC_LABEL) for phandle in parents if phandle and phandle not in found)
     return found
 
 
-def _all_nodes(plan: DevicePlan) -> Iterator[tuple[str, Node]]:
-    for top in (*plan.providers, plan.node):
-        yield from top.walk()
-
-
-def _comments(plan: DevicePlan, tree: Tree) -> dict[int, Comments]:
+def _comments(plans: Sequence[DevicePlan], tree: Tree) -> dict[int, Comments]:
     """By the nodes' identities: nodes are no keys, and two of them can be equal."""
-    by_path: dict[str, dict[str, str]] = defaultdict(dict)
+    present: dict[str, dict[str, str]] = defaultdict(dict)
     absent: dict[str, list[str]] = defaultdict(list)
-    for origin in origins(plan, tree):
+    for origin in origins(plans, tree):
         if origin.kind is Kind.ABSENT:
             absent[origin.node].append(f"{origin.name} is left out: {origin.text}")
         else:
-            by_path[origin.node][origin.name] = origin.text
+            present[origin.node][origin.name] = origin.text
+    tops = {plan.device.node_path for plan in plans}
     found = {
-        id(node): Comments(_title(path, plan), by_path[path], absent[path])
-        for path, node in plan.node.walk(plan.device.node_path)
+        key: Comments(f"host: {path}" if path in tops else "", present[path], absent[path])
+        for key, path in host_paths(plans).items()
     }
-    for node in plan.providers:
-        found[id(node)] = Comments("stands in for a provider that stays with the host", {})
+    for plan in plans:
+        for node in plan.providers:
+            found[id(node)] = Comments("stands in for a provider that stays with the host")
     return found
-
-
-def _title(path: str, plan: DevicePlan) -> str:
-    return f"host: {path}" if path == plan.device.node_path else ""
 
 
 class _References:

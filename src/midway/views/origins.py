@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Where each property of a guest's node comes from: the host's node, a rewritten route, a policy."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -10,7 +10,7 @@ from midway.devicetree.node import Node
 from midway.devicetree.values import is_enabled
 from midway.passthrough.routes import Decision, DevicePlan
 
-__all__ = ["Kind", "Origin", "origins"]
+__all__ = ["Kind", "Origin", "host_paths", "origins"]
 
 _GUESTS_OWN = frozenset({"phandle", "linux,phandle", "status", "name"})
 _ROUTES = {
@@ -40,19 +40,39 @@ class Origin:
     text: str
 
 
-def origins(plan: DevicePlan, tree: Tree) -> Iterator[Origin]:
-    """Every property of the device's nodes in the guest, then those that only the host's have, node by node.
+def host_paths(plans: Sequence[DevicePlan]) -> dict[int, str]:
+    """The host's paths of all nodes that one guest gets, by the identity of the guest's nodes, parents first.
+
+    A device that is passed with the one above it hangs below that one's copy, under a name of its own.
+    """
+    tops = {id(plan.node): plan.device.node_path for plan in plans}
+    found: dict[int, str] = {}
+    pending = [plan.node for plan in plans]
+    for node in pending:
+        path = found.setdefault(id(node), tops.get(id(node), ""))
+        for child in node.children:
+            found[id(child)] = tops.get(id(child), f"{path}/{child.name}")
+            if id(child) not in tops:
+                pending.append(child)
+    return found
+
+
+def origins(plans: Sequence[DevicePlan], tree: Tree) -> Iterator[Origin]:
+    """Every property of the devices' nodes in the guest, then those that only the host's have, node by node.
 
     `tree` is the host's.  A child that stays behind counts as absent from the node above it.
     """
-    pending = [(plan.device.node_path, plan.node)]
-    while pending:
-        path, node = pending.pop(0)
-        yield from _of_node(plan, tree, path, node)
-        pending.extend((f"{path}/{child.name}", child) for child in node.children)
+    paths = host_paths(plans)
+    tops = {id(plan.node) for plan in plans}
+    for plan in plans:
+        pending = [plan.node]
+        for node in pending:
+            yield from _of_node(plan, tree, node, paths)
+            pending.extend(child for child in node.children if id(child) not in tops)
 
 
-def _of_node(plan: DevicePlan, tree: Tree, path: str, node: Node) -> Iterator[Origin]:
+def _of_node(plan: DevicePlan, tree: Tree, node: Node, paths: Mapping[int, str]) -> Iterator[Origin]:
+    path = paths[id(node)]
     host = tree.nodes.get(path)
     if host is None:
         yield from (Origin(path, name, Kind.GUEST, "the guest's own") for name in node.properties)
@@ -63,9 +83,9 @@ def _of_node(plan: DevicePlan, tree: Tree, path: str, node: Node) -> Iterator[Or
     for name in host.properties:
         if name not in node.properties and name not in _GUESTS_OWN:
             yield Origin(path, name, Kind.ABSENT, _why_absent(decisions.get(name)))
-    copied = {child.name for child in node.children}
+    copied = {paths[id(child)] for child in node.children}
     for child in host.children:
-        if child.name not in copied:
+        if f"{path}/{child.name}" not in copied:
             why = "" if is_enabled(child) else ": disabled on the host"
             yield Origin(path, child.name, Kind.ABSENT, f"a child that stays behind{why}")
 
