@@ -45,6 +45,7 @@ class Board:
     usb_disk: bool = False  # a USB disk is plugged in
     own_tree: bool = False  # QEMU's device tree needs corrections, see board_tree
     vfio_options: tuple[str, ...] = ()  # of the module vfio_iommu_type1
+    icount: bool = False  # see with_icount
 
     def with_memory(self, memory: int, *arguments: str) -> "Board":
         """The same board with other memory, in MiB, and further kernel arguments.
@@ -52,6 +53,14 @@ class Board:
         On versal 4096 puts the 1 GiB page at 0x8_0000_0000; 3072 with ``cma=0`` puts it at 0x4000_0000.
         """
         return replace(self, memory=memory, arguments=(*self.arguments, *arguments))
+
+    def with_icount(self) -> "Board":
+        """The same board on a clock of its own: an instruction takes a nanosecond, the processors take turns.
+
+        Slower, but what is counted repeats from run to run, and the processors' performance counters count
+        instructions: those of all processors together.
+        """
+        return replace(self, icount=True)
 
 
 _HUGE_PAGES = ("hugepagesz=1G", "hugepages=1", "hugepagesz=2M", "hugepages=16")

@@ -15,6 +15,8 @@ INITRAMFS = "initramfs"  # file name within the scratch directory
 _ROOT_SERIAL = "midway-root"  # as onboard/initramfs-init.sh looks for it
 _CARD = "midway-card"
 _USB_DISK = "midway-usb"
+_FREE_RUNNING = ("-accel", "tcg,thread=multi")
+_COUNTED = ("-accel", "tcg,thread=single", "-icount", "shift=0,sleep=off")
 _SPARE_SIZE = 64 * 1024 * 1024  # bytes, sparse
 
 
@@ -36,7 +38,8 @@ def emulator_arguments(
     return [
         *hardware,
         *tree,
-        *("-accel", "tcg,thread=multi", "-nodefaults", "-no-user-config", "-no-reboot"),
+        *(_COUNTED if board.icount else _FREE_RUNNING),
+        *("-nodefaults", "-no-user-config", "-no-reboot"),
         *("-display", "none", "-monitor", "none"),
         *("-kernel", str(root.kernel_image), "-initrd", str(scratch / INITRAMFS)),
         *("-append", " ".join(kernel_arguments)),
