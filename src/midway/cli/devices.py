@@ -3,34 +3,15 @@
 
 import argparse
 import json
-from dataclasses import dataclass
-from typing import Any
 
-from midway.board.describe import device_as_json
-from midway.cli.host_view import HostView, add_tree_option, host_view
+from midway.cli.assessed import Assessed, assessed_as_json, assessed_devices, deciding_codes
+from midway.cli.host_view import add_tree_option, host_view
 from midway.cli.tables import print_table
-from midway.errors import PlanError, TreeError
-from midway.findings import Finding, Severity
-from midway.host.device import HostDevice, Line, Region
-from midway.host.platform import Platform
-from midway.host.usage import usage
-from midway.passthrough.planner import assess
-from midway.passthrough.routes import DevicePlan
-from midway.passthrough.verdict import Verdict, verdict
+from midway.host.device import Line
 
 __all__ = ["add_parser", "run"]
 
 _COLUMNS = ("NAME", "COMPATIBLE", "DRIVER", "REGIONS", "LINES", "GROUP", "DMA", "VERDICT")
-
-
-@dataclass(frozen=True, slots=True)
-class _Entry:
-    """A device, its plan when it can be planned, what speaks against it, and what the host uses it for."""
-
-    device: HostDevice
-    plan: DevicePlan | None
-    findings: tuple[Finding, ...]
-    in_use: tuple[Finding, ...]
 
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -45,10 +26,9 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 def run(arguments: argparse.Namespace) -> int:
     view = host_view(arguments.tree)
-    platform = Platform(tree=view.host.tree.root) if view.is_live else None
-    entries = [_entry(device, view, platform) for device in view.host.devices]
+    entries = list(assessed_devices(view))
     if arguments.json:
-        print(json.dumps({"devices": [_as_json(entry) for entry in entries]}, indent=2))
+        print(json.dumps({"devices": [assessed_as_json(entry) for entry in entries]}, indent=2))
         return 0
     print_table(_COLUMNS, (_row(entry) for entry in entries))
     if entries:
@@ -58,51 +38,7 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _entry(device: HostDevice, view: HostView, platform: Platform | None) -> _Entry:
-    in_use = () if platform is None else usage(platform, device.name)
-    try:
-        plan = assess(device, view.host)
-    except (PlanError, TreeError) as error:
-        cause = f"{error.attempted}: {error.answer}" if error.answer else error.attempted
-        finding = Finding("not-plannable", Severity.REFUSAL, device.name, cause, error.remedy or "")
-        return _Entry(device, None, (finding,), in_use)
-    return _Entry(device, plan, plan.findings, in_use)
-
-
-def _as_json(entry: _Entry) -> dict[str, Any]:
-    device, routes = entry.device, {} if entry.plan is None else device_as_json(entry.plan)
-    return {
-        **routes,
-        "name": device.name,
-        "bus": device.bus.value,
-        "node": device.node_path,
-        "compatible": list(device.compatible),
-        "driver": device.driver,
-        "regions": [_region_as_json(region) for region in device.regions],
-        "lines": [_line_as_json(line) for line in device.lines],
-        "iommu_group": device.iommu_group,
-        "verdict": verdict(entry.findings).value,
-        "findings": [finding.as_json() for finding in entry.findings],
-        "in_use": [finding.as_json() for finding in entry.in_use],
-    }
-
-
-def _region_as_json(region: Region) -> dict[str, int | str | None]:
-    return {"index": region.index, "name": region.name, "address": region.address, "size": region.size}
-
-
-def _line_as_json(line: Line) -> dict[str, int | str | None]:
-    return {
-        "index": line.index,
-        "name": line.name,
-        "spi": line.spi,
-        "trigger": line.trigger.value,
-        "controller": line.controller,
-        "duplicate_of": line.duplicate_of,
-    }
-
-
-def _row(entry: _Entry) -> tuple[str, ...]:
+def _row(entry: Assessed) -> tuple[str, ...]:
     device = entry.device
     return (
         device.name,
@@ -120,12 +56,10 @@ def _line(line: Line) -> str:
     return f"{'?' if line.spi is None else line.spi}:{line.trigger}"
 
 
-def _verdict(entry: _Entry) -> str:
+def _verdict(entry: Assessed) -> str:
     """The verdict with the codes of the findings that made it, and what the host has the device for."""
-    came_to = verdict(entry.findings)
-    deciding = {Verdict.REFUSED: Severity.REFUSAL, Verdict.WITH_FINDINGS: Severity.WARNING}.get(came_to)
-    codes = sorted({finding.code for finding in entry.findings if finding.severity is deciding})
-    text = f"{came_to}: {', '.join(codes)}" if codes else came_to.value
+    codes = deciding_codes(entry)
+    text = f"{entry.phrase}: {', '.join(codes)}" if codes else entry.phrase
     if entry.in_use:
         text += f"; in use: {', '.join(dict.fromkeys(finding.code for finding in entry.in_use))}"
     return text

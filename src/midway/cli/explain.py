@@ -4,14 +4,16 @@
 import argparse
 import json
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 from midway.board.describe import device_as_json
-from midway.cli.host_view import add_tree_option, host_view
+from midway.cli.host_view import HostView, add_tree_option, host_view
 from midway.cli.tables import printable
-from midway.findings import Severity
+from midway.errors import MidwayError
+from midway.findings import Finding, Severity
 from midway.passthrough.planner import assess
 from midway.passthrough.routes import DevicePlan, DmaKind
-from midway.passthrough.verdict import Verdict, verdict
+from midway.passthrough.verdict import Verdict, verdict, verdict_phrase
 
 __all__ = ["add_parser", "run"]
 
@@ -20,27 +22,49 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     parser = subparsers.add_parser(
         "explain",
         help="say why a device can or cannot be passed to a guest",
-        description="What a device is, its four routes, and every finding with its remedy.",
+        description="What a device is, its four routes, what the host uses it for, and every finding with "
+        "its remedy.",
         epilog="exit status: 0 when the device can be passed, 1 when it is refused.",
     )
     parser.add_argument("device", metavar="DEVICE", help="as `midway devices` lists it, or its node's path")
     add_tree_option(parser)
     parser.add_argument("--json", action="store_true", help="print JSON")
+    parser.add_argument("--graph", type=Path, metavar="FILE.svg", help="also draw it all as a picture")
 
 
 def run(arguments: argparse.Namespace) -> int:
     view = host_view(arguments.tree)
     plan = assess(view.device(arguments.device), view.host)
+    in_use = _usage(view, plan.device.name) if view.is_live else ()
+    if arguments.graph is not None:
+        _draw(arguments.graph, plan, in_use)
     if arguments.json:
-        print(json.dumps(device_as_json(plan), indent=2))
+        said = {**device_as_json(plan), "in_use": [finding.as_json() for finding in in_use]}
+        print(json.dumps(said, indent=2))
     else:
-        print(printable("\n".join(_page(plan, is_live=view.is_live))))
+        print(printable("\n".join(_page(plan, in_use, is_live=view.is_live))))
     return 1 if verdict(plan.findings) is Verdict.REFUSED else 0
 
 
-def _page(plan: DevicePlan, *, is_live: bool) -> Iterator[str]:
+def _usage(view: HostView, name: str) -> tuple[Finding, ...]:
+    from midway.host.platform import Platform
+    from midway.host.usage import usage
+
+    return usage(Platform(tree=view.host.tree.root), name)
+
+
+def _draw(file: Path, plan: DevicePlan, in_use: Sequence[Finding]) -> None:
+    from midway.views.graph import picture
+
+    try:
+        file.write_text(picture(plan, in_use), encoding="utf-8")
+    except OSError as error:
+        raise MidwayError(f"writing {file}", answer=error.strerror) from error
+
+
+def _page(plan: DevicePlan, in_use: Sequence[Finding], *, is_live: bool) -> Iterator[str]:
     device = plan.device
-    yield f"{device.name}: {verdict(plan.findings)}"
+    yield f"{device.name}: {verdict_phrase(plan)}"
     yield ""
     yield f"  node        {device.node_path}"
     yield f"  compatible  {', '.join(device.compatible)}"
@@ -62,6 +86,15 @@ def _page(plan: DevicePlan, *, is_live: bool) -> Iterator[str]:
     yield "Providers (description)"
     yield from _columns(_providers(plan)) if plan.decisions else ["  none"]
     yield ""
+    if is_live:
+        yield "What the host uses it for"
+        for finding in in_use:
+            yield f"  [{finding.code}]: {finding.cause}"
+            if finding.remedy:
+                yield f"      remedy: {finding.remedy}"
+        if not in_use:
+            yield "  nothing"
+        yield ""
     yield "Findings"
     for finding in sorted(plan.findings, key=lambda finding: -list(Severity).index(finding.severity)):
         yield f"  {finding.severity} [{finding.code}]: {finding.cause}"

@@ -15,7 +15,7 @@ from midway.cli.host_view import HostView, add_tree_option, host_view
 from midway.cli.tables import printable
 from midway.cli.vm_options import add_vm_options, config_from
 from midway.config import AddressPolicy, Backing, InterruptMode, MachineConfig
-from midway.errors import MidwayError
+from midway.errors import MidwayError, UsageError
 from midway.findings import Finding, Severity
 from midway.passthrough.routes import DmaKind
 
@@ -35,9 +35,16 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     add_tree_option(parser)
     parser.add_argument("--dump-dtb", type=Path, metavar="FILE", help="write the guest's device tree")
     parser.add_argument("--json", action="store_true", help="print JSON")
+    parser.add_argument(
+        "--all",
+        action="store_true",
+        help="plan no VM but each device of the host, and say what becomes of it",
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
+    if arguments.all:
+        return _run_all(arguments)
     config = config_from(arguments, kernel="")
     view = host_view(arguments.tree)
     plan = _plan(config, view)
@@ -52,6 +59,30 @@ def run(arguments: argparse.Namespace) -> int:
         print(printable("\n".join(_page(plan))))
     for finding in _assumptions(plan):
         print(f"midway: {finding}", file=sys.stderr)
+    return 0
+
+
+def _run_all(arguments: argparse.Namespace) -> int:
+    if arguments.config is not None or arguments.devices or arguments.dump_dtb is not None:
+        raise UsageError(
+            "planning every device",
+            answer="--all plans no VM",
+            remedy="leave out the VM's file, --device and --dump-dtb",
+        )
+    from midway.cli.assessed import assessed_as_json, assessed_devices, summary_of
+
+    entries = list(assessed_devices(host_view(arguments.tree)))
+    summary = summary_of(entries)
+    if arguments.json:
+        said = {"summary": summary, "devices": [assessed_as_json(entry) for entry in entries]}
+        print(json.dumps(said, indent=2))
+        return 0
+    print(f"{summary['devices']} devices")
+    for kind, count in summary["verdicts"].items():
+        print(f"  {count:5}  {kind}")
+        for code, times in summary["causes"].get(kind, {}).items():
+            print(f"           {times:5}  {code}")
+    print("\n`midway devices` lists them, `midway explain NAME` says why.")
     return 0
 
 
