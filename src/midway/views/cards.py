@@ -83,8 +83,16 @@ def device_card(plan: DevicePlan, width: float) -> Card:
 
 def decision_cards(plan: DevicePlan, width: float) -> list[Card]:
     """One for each property that points to other nodes, by policy."""
-    ordered = sorted(plan.decisions, key=lambda decision: _ORDER.index(decision.policy))
-    return [_decision(plan, decision, width) for decision in ordered]
+    top = plan.device.node_path
+    found = [(_policy(decision, top), decision) for decision in plan.decisions]
+    found.sort(key=lambda pair: _ORDER.index(pair[0]))
+    return [_decision(top, policy, decision, width) for policy, decision in found]
+
+
+def _policy(decision: Decision, top: str) -> ProviderPolicy | None:
+    """As decided, but for what goes to the guest as another device."""
+    within = all(path == top or path.startswith(f"{top}/") for path in decision.targets)
+    return ProviderPolicy.TOGETHER if decision.policy is None and not within else decision.policy
 
 
 def provider_cards(decisions: Sequence[Card], width: float) -> dict[str, Card]:
@@ -184,9 +192,9 @@ def _dma(plan: DevicePlan, width: float) -> Card:
     return Card("DMA", [("direct: guest address = host address", BODY)], TRAPPED, width)
 
 
-def _decision(plan: DevicePlan, decision: Decision, width: float) -> Card:
-    look = look_of(decision.policy)
-    below = decision.node.removeprefix(plan.device.node_path).removeprefix("/")
+def _decision(top: str, policy: ProviderPolicy | None, decision: Decision, width: float) -> Card:
+    look = look_of(policy)
+    below = decision.node.removeprefix(top).removeprefix("/")
     title = f"{below}: {decision.property}" if below else decision.property
     room = width - 2 * _PADDING
     outcome = _NUMBER.sub(_readable, decision.outcome)

@@ -47,7 +47,7 @@ _LOOKS = {
     ProviderPolicy.HOST: Look("host", "#475569", "#e6eaf0", "the host does it"),
     ProviderPolicy.DROPPED: Look("dropped", "#b45309", "#fcecd2", "the guest goes without", dash="6 4"),
     ProviderPolicy.REFUSED: Look("refused", "#b91c1c", "#fbe0e0", "cannot be passed so", width=2.6),
-    ProviderPolicy.TOGETHER: Look("together", "#0369a1", "#dbeffb", "to be passed with it"),
+    ProviderPolicy.TOGETHER: Look("together", "#0369a1", "#dbeffb", "passed to the same guest"),
     ProviderPolicy.CARVED: Look("carved", "#a21caf", "#f8e2fa", "reserved in the guest's RAM"),
 }
 
