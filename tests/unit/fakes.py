@@ -139,6 +139,10 @@ class FakeKernel:
         base = max(start for start in self.mappings if start <= address)
         return memoryview(self.mappings[base])[address - base :][:size]
 
+    def perf_event_open(self, attributes: bytearray, cpu: int, flags: int) -> int:
+        self.log.append(("perf_event_open", bytes(attributes)))
+        return self.open(f"cpu{cpu}", flags)
+
     def address_of(self, buffer: bytearray) -> int:
         address = 0x1000 + 16 * len(self._buffers)
         self._buffers[address] = buffer

@@ -6,7 +6,7 @@ import os
 import signal
 import sys
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from enum import Enum, auto
 from pathlib import Path
 from types import FrameType
@@ -21,6 +21,7 @@ from midway.vm.prepare import open_machine
 
 if TYPE_CHECKING:
     from midway.board.plan import MachinePlan
+    from midway.kernel.instructions import InstructionCounters
     from midway.vm.machine import Machine
     from midway.vm.summary import RunSummary
 
@@ -58,6 +59,11 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         help="write the plan as JSON (to standard error without FILE), then go on",
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write what happened as JSON at the end")
+    parser.add_argument(
+        "--count-instructions",
+        action="store_true",
+        help="at every mark, record how many instructions the host's processors have executed",
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -71,9 +77,12 @@ def run(arguments: argparse.Namespace) -> int:
             console = resources.enter_context(
                 Console(calls, target, source, escaped=stopping.stop if is_terminal else None)
             )
+            counters = resources.enter_context(_counters(arguments, calls))
             machine = resources.enter_context(
                 open_machine(config, console, calls=calls, planned=lambda plan: _planned(arguments, plan))
             )
+            if counters is not None:
+                machine.instructions = counters.read
             if source is not None and is_terminal:
                 from midway.vm.terminal import as_console
 
@@ -85,6 +94,16 @@ def run(arguments: argparse.Namespace) -> int:
         return 128 + interrupted.number
     _report(arguments, summary, known)
     return summary.outcome.exit_status
+
+
+def _counters(
+    arguments: argparse.Namespace, calls: Linux
+) -> "AbstractContextManager[InstructionCounters | None]":
+    if not arguments.count_instructions:
+        return nullcontext()
+    from midway.kernel.instructions import InstructionCounters
+
+    return InstructionCounters(calls)
 
 
 def _standard_files() -> tuple[int | None, int]:

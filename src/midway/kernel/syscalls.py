@@ -10,6 +10,8 @@ import fcntl
 import os
 from typing import Protocol
 
+from midway.uapi import syscall_arm64
+
 __all__ = ["Linux", "SystemCalls"]
 
 _MAP_FAILED = ctypes.c_void_p(-1).value
@@ -60,6 +62,10 @@ class SystemCalls(Protocol):
         """Mapped memory as writable bytes; never to be touched after it was unmapped."""
         ...
 
+    def perf_event_open(self, attributes: bytearray, cpu: int, flags: int) -> int:
+        """A counter of everything that runs on one processor."""
+        ...
+
     def address_of(self, buffer: bytearray) -> int:
         """Where the bytes are, for structures that hold pointers; valid until the buffer is resized."""
         ...
@@ -76,6 +82,8 @@ class Linux:
         self._mmap.argtypes = (ctypes.c_void_p, size, number, number, number, offset)
         self._munmap = library.munmap
         self._munmap.argtypes = (ctypes.c_void_p, size)
+        self._syscall = library.syscall
+        self._syscall.restype = ctypes.c_long
         self._madvise = library.madvise
         self._madvise.argtypes = (ctypes.c_void_p, size, number)
 
@@ -136,6 +144,14 @@ class Linux:
 
     def view(self, address: int, size: int) -> memoryview:
         return memoryview((ctypes.c_char * size).from_address(address)).cast("B")
+
+    def perf_event_open(self, attributes: bytearray, cpu: int, flags: int) -> int:
+        everyone, no_leader = -1, -1
+        address = ctypes.c_void_p(self.address_of(attributes))
+        fd: int = self._syscall(syscall_arm64.SYS_perf_event_open, address, everyone, cpu, no_leader, flags)
+        if fd < 0:
+            raise _last_error()
+        return fd
 
     def address_of(self, buffer: bytearray) -> int:
         return ctypes.addressof(ctypes.c_char.from_buffer(buffer))

@@ -2,7 +2,7 @@
 """A VM, from its plan to its end."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from itertools import count
 from types import TracebackType
@@ -68,6 +68,7 @@ class Machine:
         self._final: Snapshot | None = None
         self._ended = 0.0
         self._wanted: Outcome | None = None
+        self.instructions: Callable[[], tuple[int, ...]] = tuple  # those of the host, by processor
 
     def __enter__(self) -> Self:
         with ExitStack() as resources:
@@ -142,7 +143,13 @@ class Machine:
                 )
                 for line in self._devices.lines
             ),
+            instructions=self.instructions(),
         )
+
+    @property
+    def marks(self) -> tuple[Snapshot, ...]:
+        """What the guest has marked so far."""
+        return tuple(self._marks.snapshots)
 
     def summary(self) -> RunSummary:
         """After `wait` returned an outcome and before the context ends."""
@@ -157,7 +164,7 @@ class Machine:
             resident=resident_beside(smaps, self._memory.blocks),
             guest_memory=self._memory.size,
             final=self._final,
-            marks=tuple(self._marks.snapshots),
+            marks=self.marks,
             devices=self._devices.uses(self.plan.devices),
             findings=(
                 *self.plan.findings,

@@ -35,12 +35,16 @@ class LineCount(NamedTuple):
 
 
 class Snapshot(NamedTuple):
-    """`seconds` since the guest's first instruction, host time; `label` is the byte that was written."""
+    """`seconds` since the guest's first instruction, host time; `label` is the byte that was written.
+
+    `instructions` are those of each of the host's processors, where they are counted.
+    """
 
     label: int
     seconds: float
     vcpus: tuple[VcpuCount, ...]
     lines: tuple[LineCount, ...]
+    instructions: tuple[int, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
         return {
@@ -48,6 +52,7 @@ class Snapshot(NamedTuple):
             "seconds": round(self.seconds, 6),
             "vcpus": [vcpu._asdict() for vcpu in self.vcpus],
             "lines": [line._asdict() for line in self.lines],
+            "instructions": list(self.instructions),
         }
 
 
@@ -62,6 +67,7 @@ class Interval(NamedTuple):
     exits: int
     user_exits: int
     interrupts: int
+    instructions: tuple[int, ...] = ()
 
 
 def between(earlier: Snapshot, later: Snapshot) -> Interval:
@@ -80,6 +86,9 @@ def between(earlier: Snapshot, later: Snapshot) -> Interval:
         exits=exits(later) - exits(earlier) - 1,
         user_exits=trips(later) - trips(earlier) - 1,
         interrupts=interrupts(later) - interrupts(earlier),
+        instructions=tuple(
+            after - before for before, after in zip(earlier.instructions, later.instructions, strict=True)
+        ),
     )
 
 
