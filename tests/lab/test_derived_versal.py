@@ -26,7 +26,7 @@ CARD, CARD_IMAGE = "f1040000.sdhci", "midway-card"
 USB, USB_IMAGE = "fe200000.dwc3", "midway-usb"
 USB_WRAPPER = "ff9d0000.usb"
 DMA = "ffa80000.dma"
-NIC = "ff0d0000.ethernet"
+NIC, OWN_NIC = "ff0d0000.ethernet", "ff0c0000.ethernet"
 UART = "ff010000.uart"
 RTC = "f12a0000.rtc"
 DISK, DISK_IMAGE = "a0000000.virtio_mmio", "midway-spare"
@@ -120,3 +120,9 @@ def test_a_nic_a_uart_an_rtc_a_card_a_usb_disk_a_dma_engine_and_a_disk_work_in_o
     assert report.value("disk_sha256") == hashes[DISK_IMAGE]
     assert report.value("dma_summary") == f"{tasks.COPIES} tests, 0 failures"
     assert report.status == 0
+
+
+def test_explain_says_what_the_board_itself_uses_a_device_for(low_versal: RunningBoard) -> None:
+    said = low_versal.run(["midway", "explain", OWN_NIC]).text
+    assert "[interface-up]: its network interface eth0 is up" in said
+    assert "What the host uses it for\n  nothing" in low_versal.run(["midway", "explain", DMA]).text

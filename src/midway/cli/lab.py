@@ -153,7 +153,7 @@ def _status(arguments: argparse.Namespace) -> int:
     print(f"cache       {status.cache}")
     for artefact in status.artefacts:
         note = "" if artefact.current else "  (of another state of Midway: not used)"
-        print(f"  {artefact.name:<10}{artefact.key}  {_mebibytes(artefact.size):>8}{note}")
+        print(f"  {artefact.name:<15}{artefact.key}  {_mebibytes(artefact.size):>8}{note}")
     print(f"kernel      {status.kernel or 'not fetched yet'}")
     print(f"emulator    {status.emulator or 'missing'}")
     for tool in status.missing:

@@ -7,6 +7,7 @@ from typing import Any
 from midway.errors import LabError
 from midway.lab.cache import Cache
 from midway.lab.driver import driver_recipe
+from midway.lab.guest_modules import guest_modules_recipe
 from midway.lab.headers import headers_recipe
 from midway.lab.root import Root, root_recipe
 from midway.lab.tools import HostTool, host_tools, run_tool
@@ -48,7 +49,8 @@ def lab_status(cache: Cache) -> LabStatus:
         with cache.use(recipe) as path:
             root = Root(path)
             kernel = f"{root.kernel_release} ({root.kernel_package_version})"
-            current = {recipe.directory_name, headers_recipe(root).directory_name}
+            made_for_it = (recipe, headers_recipe(root), guest_modules_recipe(cache, root))
+            current = {made.directory_name for made in made_for_it}
             if driver := driver_recipe(cache, root):
                 current.add(driver.directory_name)
     artefacts = tuple(
