@@ -179,3 +179,12 @@ def test_a_terminal_passes_keys_at_once_and_is_restored() -> None:
     finally:
         os.close(master)
         os.close(slave)
+
+
+def test_a_terminal_that_has_gone_need_not_be_restored() -> None:
+    master, slave = pty.openpty()
+    try:
+        with as_console(slave):
+            os.close(master)
+    finally:
+        os.close(slave)

@@ -3,7 +3,7 @@
 
 import termios
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 __all__ = ["as_console"]
 
@@ -25,4 +25,5 @@ def as_console(fd: int) -> Iterator[None]:
     try:
         yield
     finally:
-        termios.tcsetattr(fd, termios.TCSADRAIN, before)
+        with suppress(termios.error):  # it has gone, as after a hang-up
+            termios.tcsetattr(fd, termios.TCSADRAIN, before)
