@@ -2,6 +2,7 @@
 """Kernels and initrds: what a file is, and its way into the guest's RAM."""
 
 import gzip
+import os
 import struct
 from pathlib import Path
 
@@ -121,3 +122,15 @@ def test_a_file_that_has_grown_beyond_its_room_is_an_error(path: Path) -> None:
     path.write_bytes(bytes(101))
     with pytest.raises(ImageError, match="loading initrd"):
         load_file(path, memoryview(bytearray(100)), what="initrd")
+
+
+@pytest.mark.parametrize("what", ["kernel", "initrd"])
+def test_a_pipe_is_refused_and_not_waited_for(path: Path, what: str) -> None:
+    os.mkfifo(path)
+    with pytest.raises(ImageError, match=f"reading {what} .*: it is no regular file"):
+        inspect_kernel(path) if what == "kernel" else file_size(path, what=what)
+
+
+def test_a_directory_is_no_initrd(tmp_path: Path) -> None:
+    with pytest.raises(ImageError, match=r"reading initrd .*: Is a directory"):
+        file_size(tmp_path, what="initrd")

@@ -4,6 +4,9 @@
 The arm64 Image header is Documentation/arm64/booting.rst.
 """
 
+import errno
+import os
+import stat
 import struct
 import zlib
 from pathlib import Path
@@ -50,10 +53,10 @@ class KernelImage(msgspec.Struct, frozen=True):
 
 def inspect_kernel(path: Path) -> KernelImage:
     """What must be known before the guest's memory is laid out.  Raises ImageError."""
+    length = file_size(path, what="kernel")
     try:
         with path.open("rb") as file:
             start = file.read(_PROBE)
-            length = path.stat().st_size
     except OSError as error:
         raise ImageError(f"reading kernel {path}", answer=error.strerror) from error
     compressed = start.startswith(b"\x1f\x8b")
@@ -104,11 +107,16 @@ def load_file(path: Path, room: memoryview, *, what: str) -> int:
 
 
 def file_size(path: Path, *, what: str) -> int:
-    """Its size in bytes.  Raises ImageError."""
+    """Its size in bytes.  Raises ImageError, also for what has none: a pipe would be waited for for ever."""
     try:
-        return path.stat().st_size
+        state = path.stat()
     except OSError as error:
         raise ImageError(f"reading {what} {path}", answer=error.strerror) from error
+    if stat.S_ISDIR(state.st_mode):
+        raise ImageError(f"reading {what} {path}", answer=os.strerror(errno.EISDIR))
+    if not stat.S_ISREG(state.st_mode):
+        raise ImageError(f"reading {what} {path}", answer="it is no regular file", remedy="copy it to one")
+    return state.st_size
 
 
 def _decompress(file: BinaryIO, room: memoryview, path: Path) -> int:
