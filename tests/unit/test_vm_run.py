@@ -112,3 +112,29 @@ def test_without_standard_output_there_is_no_console(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr("sys.stdout", None)
     with pytest.raises(UsageError, match="standard output is closed"):
         command._standard_files()
+
+
+def test_signals_that_are_ignored_stay_ignored() -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with command._Stopping().handled():
+            os.kill(os.getpid(), signal.SIGHUP)
+            assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
+def test_the_end_is_told_even_if_its_file_cannot_be_written(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(MidwayError):
+        command._report(argparse.Namespace(json=tmp_path), summary(), known=2)
+    assert "reset: asked after 2.50 s" in capsys.readouterr().err
+
+
+def test_a_place_that_cannot_be_written_is_named_before_anything_is_done(tmp_path: Path) -> None:
+    command._check_writable(tmp_path / "new")
+    for path, answer in ((tmp_path, "Is a directory"), (tmp_path / "none/new", "none is not there")):
+        with pytest.raises(MidwayError, match=f"writing {path}: .*{answer}"):
+            command._check_writable(path)
+    assert list(tmp_path.iterdir()) == []

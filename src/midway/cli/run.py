@@ -2,6 +2,7 @@
 """``midway run``: a VM from start to end."""
 
 import argparse
+import errno
 import os
 import signal
 import sys
@@ -68,6 +69,9 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 def run(arguments: argparse.Namespace) -> int:
     config = config_from(arguments)
+    for path in (arguments.dump_dtb, arguments.json):
+        if path is not None:
+            _check_writable(path)
     calls = Linux()
     stopping = _Stopping()
     try:
@@ -136,7 +140,9 @@ class _Stopping:
 
     @contextmanager
     def handled(self) -> Iterator[None]:
-        before = {number: signal.signal(number, self._requested) for number in _REQUESTS}
+        # What was ignored stays so: nohup(1) and shells in the background count on it.
+        heard = [number for number in _REQUESTS if signal.getsignal(number) is not signal.SIG_IGN]
+        before = {number: signal.signal(number, self._requested) for number in heard}
         try:
             yield
         finally:
@@ -182,12 +188,21 @@ def _planned(arguments: argparse.Namespace, plan: "MachinePlan") -> None:
 
 def _report(arguments: argparse.Namespace, summary: "RunSummary", known: int) -> None:
     """What happened; of the findings the first `known` were printed when the VM was planned."""
+    for line in (*str(summary).splitlines(), *map(str, summary.findings[known:])):
+        print(f"midway: {line}", file=sys.stderr)
     if arguments.json is not None:
         import json
 
         _write(arguments.json, (json.dumps(summary.as_json()) + "\n").encode())
-    for line in (*str(summary).splitlines(), *map(str, summary.findings[known:])):
-        print(f"midway: {line}", file=sys.stderr)
+
+
+def _check_writable(path: Path) -> None:
+    """What a run would only find out at its end is said before any device is touched."""
+    if path.is_dir():
+        raise MidwayError(f"writing {path}", answer=os.strerror(errno.EISDIR))
+    place = path if path.exists() else path.parent
+    if not os.access(place, os.W_OK):
+        raise MidwayError(f"writing {path}", answer=f"{place} is not there, or not writable")
 
 
 def _write(path: Path, data: bytes) -> None:
