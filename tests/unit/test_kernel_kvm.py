@@ -170,3 +170,10 @@ def test_kvm_learns_of_a_group_and_lets_go_of_it(kernel: FakeKernel, vm: Vm) -> 
     assert kvm.DEVICE_ATTR.get(first, "attr") == kvm.KVM_DEV_VFIO_GROUP_ADD
     assert kvm.DEVICE_ATTR.get(second, "attr") == kvm.KVM_DEV_VFIO_GROUP_DEL
     assert kernel.buffer(kvm.DEVICE_ATTR.get(first, "addr")) == (30).to_bytes(4, "little")
+
+
+def test_a_kvm_that_does_not_answer_is_closed(kernel: FakeKernel) -> None:
+    kernel.fails(kvm.KVM_GET_API_VERSION, errno.ENOTTY)
+    with pytest.raises(KernelError, match="asking KVM for its version"):
+        Kvm(kernel)
+    assert kernel.open_fds == set()

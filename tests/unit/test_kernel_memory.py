@@ -144,3 +144,10 @@ def test_a_view_is_of_one_bank(kernel: FakeKernel) -> None:
         assert bytes(memory.blocks[1].view[8:10]) == b"ab"
         with pytest.raises(ValueError, match="no bank"):
             memory.view(GIB + PAGE - 1, 2)
+
+
+def test_a_kernel_that_tells_no_physical_addresses_is_no_traceback(kernel: FakeKernel) -> None:
+    del kernel.opens[PAGEMAP]
+    with pytest.raises(KernelError, match=r"reading /proc/self/pagemap.*ENOENT.*CONFIG_PROC_PAGE_MONITOR"):
+        GuestMemory.direct(kernel, MIB2)
+    assert kernel.open_fds == set()

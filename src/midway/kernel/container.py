@@ -23,10 +23,11 @@ class Container(Handle):
             remedy = "modprobe vfio_iommu_type1" if error.errno in (errno.ENOENT, errno.ENODEV) else None
             raise HostError(f"opening {path}", answer=error.strerror, remedy=remedy) from error
         super().__init__(calls, fd)
-        version = self.ioctl(vfio.VFIO_GET_API_VERSION, attempted="asking VFIO for its version")
-        if version != vfio.VFIO_API_VERSION:
-            self.close()
-            raise HostError("using VFIO", answer=f"its ABI is version {version}, not {vfio.VFIO_API_VERSION}")
+        with self.closing_on_failure():
+            version = self.ioctl(vfio.VFIO_GET_API_VERSION, attempted="asking VFIO for its version")
+            if version != vfio.VFIO_API_VERSION:
+                answer = f"its ABI is version {version}, not {vfio.VFIO_API_VERSION}"
+                raise HostError("using VFIO", answer=answer)
 
     def check_extension(self, kind: int) -> bool:
         return bool(self.ioctl(vfio.VFIO_CHECK_EXTENSION, kind, attempted=f"probing VFIO extension {kind}"))
@@ -101,13 +102,16 @@ class Group(Handle):
                 f"opening {path}", device=device, answer=error.strerror, remedy=remedy
             ) from error
         super().__init__(calls, fd, device=device)
+        with self.closing_on_failure():
+            self._check_viable(path)
+
+    def _check_viable(self, path: str) -> None:
         status = vfio.GROUP_STATUS.pack(argsz=vfio.GROUP_STATUS.size)
         self.ioctl(vfio.VFIO_GROUP_GET_STATUS, status, attempted=f"asking for the status of {path}")
         if not vfio.GROUP_STATUS.get(status, "flags") & vfio.VFIO_GROUP_FLAGS_VIABLE:
-            self.close()
             raise DeviceError(
                 f"using {path}",
-                device=device,
+                device=self.device,
                 answer="other devices of its IOMMU group belong to drivers of the host",
                 remedy="claim all devices of the group",
             )

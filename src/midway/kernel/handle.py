@@ -2,7 +2,8 @@
 """What all objects of the raw layer share: a file descriptor with an owner, and mapped memory."""
 
 import mmap
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Self, TypeVar
 
@@ -34,6 +35,15 @@ class Handle:
         if self.fd >= 0:
             fd, self.fd = self.fd, -1
             self.calls.close(fd)
+
+    @contextmanager
+    def closing_on_failure(self) -> Iterator[None]:
+        """For what a constructor does after opening: nobody could close the file if it fails."""
+        try:
+            yield
+        except BaseException:
+            self.close()
+            raise
 
     def fileno(self) -> int:
         return self.fd

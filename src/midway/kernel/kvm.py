@@ -32,10 +32,11 @@ class Kvm(Handle):
                 f"opening {path}", answer=error.strerror, remedy=_REMEDIES.get(error.errno or 0)
             ) from error
         super().__init__(calls, fd)
-        version = self.ioctl(kvm.KVM_GET_API_VERSION, attempted="asking KVM for its version")
-        if version != kvm.KVM_API_VERSION:
-            self.close()
-            raise HostError("using KVM", answer=f"its ABI is version {version}, not {kvm.KVM_API_VERSION}")
+        with self.closing_on_failure():
+            version = self.ioctl(kvm.KVM_GET_API_VERSION, attempted="asking KVM for its version")
+            if version != kvm.KVM_API_VERSION:
+                answer = f"its ABI is version {version}, not {kvm.KVM_API_VERSION}"
+                raise HostError("using KVM", answer=answer)
 
     def check_extension(self, capability: int) -> int:
         return self.ioctl(kvm.KVM_CHECK_EXTENSION, capability, attempted=f"probing capability {capability}")
@@ -58,8 +59,8 @@ class Kvm(Handle):
                 remedy="use less memory, or huge pages at lower addresses",
             )
         can_choose = self.check_extension(kvm.KVM_CAP_ARM_VM_IPA_SIZE) > 0
-        fd = self.ioctl(kvm.KVM_CREATE_VM, bits if can_choose else 0, attempted="creating a VM")
         run_size = self.ioctl(kvm.KVM_GET_VCPU_MMAP_SIZE, attempted="asking for a vCPU's size")
+        fd = self.ioctl(kvm.KVM_CREATE_VM, bits if can_choose else 0, attempted="creating a VM")
         return Vm(self.calls, fd, run_size)
 
     def gic_versions(self) -> tuple[int, ...]:

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The guest's RAM in this process."""
 
+import errno
 import mmap
 import os
 from collections.abc import Iterable
@@ -212,10 +213,15 @@ class GuestMemory:
 
     def _physical_addresses(self, address: int, size: int, page: int) -> tuple[int, ...]:
         entries = bytearray()
-        fd = self.calls.open("/proc/self/pagemap", os.O_RDONLY | os.O_CLOEXEC)
         try:
-            for at in range(address, address + size, page):
-                entries += self.calls.pread(fd, 8, at // PAGE * 8)
-        finally:
-            self.calls.close(fd)
+            fd = self.calls.open("/proc/self/pagemap", os.O_RDONLY | os.O_CLOEXEC)
+            try:
+                for at in range(address, address + size, page):
+                    entries += self.calls.pread(fd, 8, at // PAGE * 8)
+            finally:
+                self.calls.close(fd)
+        except OSError as error:
+            remedy = "the kernel needs CONFIG_PROC_PAGE_MONITOR" if error.errno == errno.ENOENT else None
+            attempted = "reading /proc/self/pagemap, where huge pages lie"
+            raise KernelError(attempted, error.errno or 0, remedy=remedy) from error
         return frame_numbers(bytes(entries))

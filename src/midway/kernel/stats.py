@@ -16,6 +16,10 @@ class Stats(Handle):
 
     def __init__(self, calls: SystemCalls, fd: int) -> None:
         super().__init__(calls, fd)
+        with self.closing_on_failure():
+            self._describe()
+
+    def _describe(self) -> None:
         header = self._at(0, kvm.STATS_HEADER.size)
         name_size = kvm.STATS_HEADER.get(header, "name_size")
         stride = kvm.STATS_DESC.size + name_size
