@@ -126,3 +126,22 @@ def test_the_cache_is_where_the_user_keeps_caches(monkeypatch: pytest.MonkeyPatc
     monkeypatch.delenv("XDG_CACHE_HOME")
     monkeypatch.setenv("HOME", "/home/somebody")
     assert Cache().directory == Path("/home/somebody/.cache/midway")
+
+
+def test_a_clean_that_is_cut_short_leaves_nothing_that_looks_finished(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cache = Cache(tmp_path)
+    with cache.use(recipe()):
+        pass
+
+    def interrupted(_: Path) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("midway.lab.cache.shutil.rmtree", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            cache.clean()
+    assert cache.artefacts() == []
+    cache.clean()
+    assert [entry.name for entry in tmp_path.iterdir()] == ["locks"]

@@ -95,7 +95,10 @@ class Cache:
         removed = []
         for artefact in self.artefacts():
             with suppress(BlockingIOError), self._lock(artefact.path.name, fcntl.LOCK_EX | fcntl.LOCK_NB):
-                shutil.rmtree(artefact.path)
+                # Half removed it must not look finished, whatever ends this.
+                doomed = Path(tempfile.mkdtemp(prefix=f".{artefact.path.name}.", dir=self.directory))
+                artefact.path.rename(doomed / "removed")
+                shutil.rmtree(doomed)
                 removed.append(artefact)
         for leftover in self.directory.glob(".*.*"):
             directory_name = leftover.name[1:].rpartition(".")[0]
@@ -133,4 +136,8 @@ class Cache:
 
 
 def _size_on_disk(path: Path) -> int:
-    return sum(entry.lstat().st_blocks * 512 for entry in path.rglob("*"))
+    size = 0
+    with suppress(FileNotFoundError):  # another run is cleaning
+        for entry in path.rglob("*"):
+            size += entry.lstat().st_blocks * 512
+    return size
