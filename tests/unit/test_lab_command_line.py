@@ -4,9 +4,11 @@ loaded.
 """
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -93,3 +95,24 @@ def test_status_as_json_tells_of_an_empty_cache(
     assert status["cache"] == str(tmp_path / "midway")
     assert status["artefacts"] == []
     assert status["kernel"] is None
+
+
+def midway(arguments: list[str], **options: Any) -> "subprocess.CompletedProcess[str]":
+    command = [sys.executable, "-m", "midway", *arguments]
+    return subprocess.run(command, stderr=subprocess.PIPE, text=True, check=False, **options)
+
+
+def test_a_full_disk_under_the_output_is_one_line() -> None:
+    with Path("/dev/full").open("w") as full:
+        done = midway(["doctor", "--json"], stdout=full)
+    assert done.returncode == 1
+    assert done.stderr == "midway: [Errno 28] No space left on device\n"
+
+
+def test_a_cache_that_cannot_be_made_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    environment = {**os.environ, "XDG_CACHE_HOME": str(tmp_path / "file")}
+    done = midway(["lab", "run", "--", "true"], env=environment)
+    assert done.returncode == 1
+    assert done.stderr.endswith(f"Not a directory: '{tmp_path}/file/midway/locks'\n")
+    assert "Traceback" not in done.stderr

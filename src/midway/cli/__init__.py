@@ -80,6 +80,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         # The reader has seen enough.  Python flushes standard output once more at exit; that must not fail
         # again.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop_output()
+        return 1
+    except OSError as error:
+        if os.environ.get("MIDWAY_DEBUG"):
+            raise
+        print(f"midway: {error}", file=sys.stderr)
+        _drop_output()
         return 1
     return status
+
+
+def _drop_output() -> None:
+    if sys.stdout is not None:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -129,7 +129,7 @@ def _run(arguments: argparse.Namespace) -> int:
 
 def _forward_input(process: Process) -> None:
     with contextlib.suppress(LabError):  # the board may end first
-        if not sys.stdin.isatty():
+        if sys.stdin is not None and not sys.stdin.isatty():
             while data := os.read(sys.stdin.fileno(), CHUNK):
                 process.write(data)
         process.close_input()
