@@ -10,6 +10,10 @@ import msgspec
 from midway.errors import ConfigurationError
 
 MAXIMUM_CPUS = 8
+LONGEST_COMMAND_LINE = 2047  # bytes; what arm64's COMMAND_LINE_SIZE holds, the kernel drops the rest unsaid
+
+# No NUL ends a path early; one that the locale cannot spell (PEP 383) is still a path.
+_FileName = Annotated[str, msgspec.Meta(pattern=r"^[^\x00]*$")]
 
 
 class InterruptMode(StrEnum):
@@ -69,9 +73,11 @@ class DeviceConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 class MachineConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A VM.  `memory` is in MiB; `gic` is 2 or 3, None for the newest the host offers."""
 
-    kernel: str
-    initrd: str | None = None
-    append: str = ""
+    kernel: _FileName
+    initrd: _FileName | None = None
+    append: Annotated[
+        str, msgspec.Meta(max_length=LONGEST_COMMAND_LINE, pattern=r"^[^\x00\ud800-\udfff]*$")
+    ] = ""
     memory: Annotated[int, msgspec.Meta(ge=64, le=1 << 24)] = 512
     cpus: Annotated[int, msgspec.Meta(ge=1, le=MAXIMUM_CPUS)] = 1
     gic: Annotated[int, msgspec.Meta(ge=2, le=3)] | None = None
@@ -93,7 +99,8 @@ def load(path: Path) -> MachineConfig:
         config = msgspec.convert(data, MachineConfig)
     except OSError as error:
         raise ConfigurationError(f"reading {path}", answer=error.strerror) from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, msgspec.ValidationError) as error:
+    # tomllib says ValueError of numbers too long to convert as well, and recurses into nested arrays.
+    except (ValueError, RecursionError, msgspec.ValidationError) as error:
         raise ConfigurationError(f"reading {path}", answer=str(error)) from error
     return resolve_paths(config, path.parent)
 

@@ -90,3 +90,28 @@ def test_a_broken_file_is_a_configuration_error(tmp_path: Path) -> None:
     file.write_text('kernel = "Image"\nspeed = 11\n')
     with pytest.raises(ConfigurationError, match="speed"):
         parse(str(file))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'kernel = "a\\u0000b"',
+        'kernel = "Image"\ninitrd = "a\\u0000b"',
+        'kernel = "Image"\nappend = "a\\u0000b"',
+        "kernel = " + "[" * 3000,
+        "memory = " + "9" * 5000,
+    ],
+    ids=["kernel", "initrd", "append", "nesting", "number"],
+)
+def test_a_hostile_file_is_a_bad_configuration(tmp_path: Path, text: str) -> None:
+    file = tmp_path / "vm.toml"
+    file.write_text(text)
+    with pytest.raises(ConfigurationError, match=r"reading .*vm\.toml"):
+        parse(str(file))
+
+
+@pytest.mark.parametrize("append", ["a" * 2048, "caf\udce9"], ids=["too long", "not UTF-8"])
+def test_a_command_line_that_the_guest_would_not_get_whole_is_refused(append: str) -> None:
+    assert parse("--kernel", "Image", "--append", "a" * 2047).append == "a" * 2047
+    with pytest.raises(UsageError, match=r"\$\.append"):
+        parse("--kernel", "Image", "--append", append)
