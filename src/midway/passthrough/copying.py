@@ -16,7 +16,7 @@ __all__ = ["Copying"]
 
 @dataclass(frozen=True, slots=True)
 class Copying:
-    """`paths` are the nodes to copy, parents first; `spis` the guest's by line, None when a line has none.
+    """`paths` are the nodes to copy, parents first; `spis` the guest's by line, None for a line without.
 
     `inner` are the regions of other devices that hang below this one's nodes; `nested`: it hangs below
     another's itself, and keeps the addresses that its bus has on the host.
@@ -25,7 +25,7 @@ class Copying:
     device: HostDevice
     tree: Tree
     mmio: Sequence[MmioRoute]
-    spis: Sequence[int] | None
+    spis: Sequence[int | None]
     phandles: GuestPhandles
     providers: Providers
     paths: Sequence[str]

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The IRQ route: a guest SPI and a mode for each of a device's lines."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 from midway.board.interrupt_map import InterruptMap
 from midway.config import InterruptMode
@@ -13,14 +13,19 @@ from midway.findings import Finding, Severity
 from midway.host.device import HostDevice, Line
 from midway.passthrough.routes import LineRoute
 
-__all__ = ["guest_spis", "line_findings", "mode_findings", "plan_lines"]
+__all__ = ["guest_spis", "line_findings", "line_spis", "mode_findings", "plan_lines"]
 
 
 def plan_lines(
-    device: HostDevice, mode: InterruptMode | None, interrupts: InterruptMap, tree: Tree
+    device: HostDevice,
+    mode: InterruptMode | None,
+    interrupts: InterruptMap,
+    tree: Tree,
+    present: Collection[str] = (),
 ) -> tuple[LineRoute, ...]:
     """A guest SPI for every line that is the first of its kind and can be passed.
 
+    A line at a controller among `present`, the host's nodes that the guest gets, is that controller's there.
     Raises PlanError when the guest's SPIs are exhausted.
     """
     return tuple(
@@ -31,7 +36,7 @@ def plan_lines(
             asked=mode is not None,
         )
         for line in device.lines
-        if line.duplicate_of is None and _obstacle(line, tree) is None
+        if line.duplicate_of is None and line.controller not in present and _obstacle(line, tree) is None
     )
 
 
@@ -62,16 +67,25 @@ def mode_findings(
 
 def guest_spis(device: HostDevice, routes: Sequence[LineRoute]) -> tuple[int, ...] | None:
     """The guest's SPI for each of the device's lines, duplicates included; None when one has no route."""
-    by_index = {route.line.index: route.spi for route in routes}
-    spis = [
-        by_index.get(line.index if line.duplicate_of is None else line.duplicate_of) for line in device.lines
-    ]
+    spis = line_spis(device, routes)
     return None if None in spis else tuple(spi for spi in spis if spi is not None)
 
 
-def line_findings(device: HostDevice, neighbours: Sequence[HostDevice], tree: Tree) -> Iterator[Finding]:
-    """What is to be said of the lines; `neighbours` are the host's devices."""
+def line_spis(device: HostDevice, routes: Sequence[LineRoute]) -> tuple[int | None, ...]:
+    """The guest's SPI for each of the device's lines, duplicates included; None for one without a route."""
+    by_index = {route.line.index: route.spi for route in routes}
+    return tuple(
+        by_index.get(line.index if line.duplicate_of is None else line.duplicate_of) for line in device.lines
+    )
+
+
+def line_findings(
+    device: HostDevice, neighbours: Sequence[HostDevice], tree: Tree, present: Collection[str] = ()
+) -> Iterator[Finding]:
+    """What is to be said of the lines; `neighbours` are the host's devices, `present` as in `plan_lines`."""
     for line in device.lines:
+        if line.controller in present:
+            continue
         title = f"line {line.index}" + (f" ({line.name})" if line.name else "")
         if line.duplicate_of is not None:
             yield Finding(

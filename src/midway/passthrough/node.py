@@ -14,7 +14,7 @@ from midway.errors import TreeError
 from midway.findings import Severity
 from midway.passthrough.copying import Copying
 from midway.passthrough.dma import is_coherent
-from midway.passthrough.node_interrupts import interrupt_cells, interrupt_changes, kept_interrupt_parent
+from midway.passthrough.node_interrupts import interrupt_changes, kept_interrupt_parent, line_changes
 
 __all__ = ["copy_device"]
 
@@ -34,10 +34,11 @@ def copy_device(work: Copying) -> dict[str, Node]:
         copies[path] = Node(path.rpartition("/")[2], _applied(work.tree[path].properties, changes))
         if path != top:
             copies[parent_path(path)].children.append(copies[path])
-    if work.nested:
-        return copies
-    _state_cells(work, copies[top])
-    if work.mmio:
+    if not work.nested:
+        _state_cells(work, copies[top])
+    for path, copy in copies.items():
+        _drop_idle_cells(work.tree[path], copy)
+    if work.mmio and not work.nested:
         copies[top].name = f"{base_name(copies[top].name)}@{work.mmio[0].guest_address:x}"
     return copies
 
@@ -53,13 +54,8 @@ def _top_changes(work: Copying) -> dict[str, bytes | None]:
     top, tree = work.device.node_path, work.tree
     changes: dict[str, bytes | None] = {
         "interrupt-parent": kept_interrupt_parent(work, top),
-        "interrupts-extended": None,
-        "interrupts": None,
+        **line_changes(work),
     }
-    if work.device.lines and work.spis is not None:
-        changes["interrupts"] = b"".join(
-            interrupt_cells(spi, line.trigger) for spi, line in zip(work.spis, work.device.lines, strict=True)
-        )
     if is_coherent(tree, top):
         changes["dma-coherent"] = b""
     if work.nested:
@@ -81,7 +77,7 @@ def _top_changes(work: Copying) -> dict[str, bytes | None]:
 def _windows(work: Copying, windows: Sequence[Span]) -> list[Span]:
     """What its bus passes on, where the guest finds it: only its regions and those of devices in it."""
     found = []
-    for route in (*work.mmio, *work.inner):
+    for route in (*work.inner, *work.mmio):  # the first that fits counts
         start, end = route.region.address, route.region.address + route.region.size
         for window in windows or (Span(start, start, end - start),):
             parent = translate(work.tree, work.device.node_path, window.parent) if windows else start
@@ -108,14 +104,19 @@ def _encoded(work: Copying, entries: Sequence[Span]) -> bytes:
 
 
 def _state_cells(work: Copying, copy: Node) -> None:
-    """Cells that the host's node inherits are stated: the guest's bus has others.  Useless ones go."""
-    used = "ranges" in copy.properties or any("reg" in child.properties for child in copy.children)
-    original = work.tree[work.device.node_path]
-    was_used = "ranges" in original.properties or any(
-        "reg" in child.properties for child in original.children
-    )
-    for name, count in (("#address-cells", address_cells), ("#size-cells", size_cells)):
-        if used:
+    """Cells that the host's node inherits are stated: the guest's bus has others."""
+    if _uses_cells(copy):
+        for name, count in (("#address-cells", address_cells), ("#size-cells", size_cells)):
             copy.properties.setdefault(name, cells(count(work.tree, work.device.node_path)))
-        elif was_used:
-            copy.properties.pop(name, None)
+
+
+def _drop_idle_cells(original: Node, copy: Node) -> None:
+    """Cells that were for children which stay behind go, but for what an interrupt-map counts with."""
+    if _uses_cells(original) and not _uses_cells(copy):
+        copy.properties.pop("#size-cells", None)
+        if "#interrupt-cells" not in copy.properties:
+            copy.properties.pop("#address-cells", None)
+
+
+def _uses_cells(node: Node) -> bool:
+    return "ranges" in node.properties or any("reg" in child.properties for child in node.children)

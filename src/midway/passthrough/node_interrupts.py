@@ -13,7 +13,7 @@ from midway.findings import Severity
 from midway.host.device import Trigger
 from midway.passthrough.copying import Copying
 
-__all__ = ["GIC", "interrupt_cells", "interrupt_changes", "kept_interrupt_parent"]
+__all__ = ["GIC", "interrupt_cells", "interrupt_changes", "kept_interrupt_parent", "line_changes"]
 
 GIC = "the guest's GIC"  # its key among the guest's phandles
 _SPI = 0
@@ -23,6 +23,26 @@ def interrupt_cells(spi: int, trigger: Trigger) -> bytes:
     """A GIC's specifier of three cells; the guest's line is never active low, whatever the host's is."""
     shown = Trigger.LEVEL_HIGH if trigger.is_level else Trigger.EDGE_RISING
     return cells(_SPI, spi, flags_of(shown))
+
+
+def line_changes(work: Copying) -> dict[str, bytes | None]:
+    """The device's own lines: at the guest's GIC, or at a controller that goes to the guest as well."""
+    changes: dict[str, bytes | None] = {"interrupts-extended": None, "interrupts": None}
+    lines = tuple(zip(work.device.lines, work.spis, strict=True))
+    within = [line.controller in work.providers.present for line, _ in lines]
+    if not lines or not all(spi is not None or kept for (_, spi), kept in zip(lines, within, strict=True)):
+        return changes
+    routed = [(spi, line.trigger) for line, spi in lines if spi is not None]
+    if len(routed) == len(lines) and kept_interrupt_parent(work, work.device.node_path) is None:
+        changes["interrupts"] = b"".join(interrupt_cells(spi, trigger) for spi, trigger in routed)
+        return changes
+    changes["interrupts-extended"] = b"".join(
+        cells(work.phandles.of(GIC)) + interrupt_cells(spi, line.trigger)
+        if spi is not None
+        else cells(work.phandles.of(line.controller), *line.specifier)
+        for line, spi in lines
+    )
+    return changes
 
 
 def kept_interrupt_parent(work: Copying, path: str) -> bytes | None:
@@ -81,6 +101,7 @@ def _within(work: Copying, path: str, wires: Sequence[Wire]) -> dict[str, bytes 
 def _spi(work: Copying, wire: Wire) -> bytes | None:
     """The specifier in the guest of the device's line with this wire; None when it is none of its lines."""
     for at, line in enumerate(work.device.lines):
-        if (line.controller, line.specifier) == (wire.controller, wire.specifier) and work.spis is not None:
-            return interrupt_cells(work.spis[at], line.trigger)
+        spi = work.spis[at]
+        if (line.controller, line.specifier) == (wire.controller, wire.specifier) and spi is not None:
+            return interrupt_cells(spi, line.trigger)
     return None

@@ -19,7 +19,7 @@ from midway.host.device import HostDevice
 from midway.passthrough.copying import Copying
 from midway.passthrough.dependents import Dependents, Need, dependent_findings, dependents, needed_by
 from midway.passthrough.dma import dma_findings, given_iommu_findings, plan_dma
-from midway.passthrough.irq import guest_spis, line_findings, mode_findings, plan_lines
+from midway.passthrough.irq import line_findings, line_spis, mode_findings, plan_lines
 from midway.passthrough.mmio import mmio_findings, plan_mmio
 from midway.passthrough.nesting import Nesting
 from midway.passthrough.node import copy_device
@@ -108,8 +108,12 @@ def plan_devices(requests: Sequence[Request], host: Host, room: Room) -> tuple[D
     tops = [request.device.node_path for request in requests]
     # What must be at a given place goes first, so that nothing else is there.
     order = sorted(range(len(requests)), key=lambda at: requests[at].config.address is not AddressPolicy.HOST)
-    placed = {at: _place(requests[at], tops, host, room) for at in order}
-    present = {path for at in order for path in placed[at].selection.paths}
+    selections = [
+        select(host.tree, request.device, {*tops} - {top})
+        for request, top in zip(requests, tops, strict=True)
+    ]
+    present = {path for selection in selections for path in selection.paths}
+    placed = {at: _place(requests[at], selections[at], present, host, room) for at in order}
     copies: dict[str, Node] = {}
     nesting = Nesting(
         {tops[at]: placed[at].selection.paths for at in order}, {tops[at]: placed[at].mmio for at in order}
@@ -148,14 +152,13 @@ def assess_all(device: HostDevice, host: Host, config: DeviceConfig | None = Non
     return (final, *made[(device.name, *final.together)][1:])
 
 
-def _place(request: Request, tops: Sequence[str], host: Host, room: Room) -> _Placed:
+def _place(request: Request, selection: Selection, present: set[str], host: Host, room: Room) -> _Placed:
     device, config = request.device, request.config
-    others = [top for top in tops if top != device.node_path]
     return _Placed(
         request,
-        select(host.tree, device, others),
+        selection,
         plan_mmio(device, config.address, room.addresses, host.page_size),
-        plan_lines(device, config.irq, room.interrupts, host.tree),
+        plan_lines(device, config.irq, room.interrupts, host.tree, present),
     )
 
 
@@ -175,7 +178,7 @@ def _describe(
         device,
         host.tree,
         placed.mmio,
-        guest_spis(device, placed.lines),
+        line_spis(device, placed.lines),
         room.phandles,
         providers,
         placed.selection.paths,
@@ -197,7 +200,7 @@ def _describe(
         findings=(
             *_device_findings(device, host, tops),
             *mmio_findings(device, host.devices, host.page_size),
-            *line_findings(device, host.devices, host.tree),
+            *line_findings(device, host.devices, host.tree, present),
             *mode_findings(device, placed.lines, config.irq),
             *dma_findings(device, host.devices, host.tree, room.banks),
             *given_iommu_findings(device, host.tree, present),

@@ -25,7 +25,7 @@ def planned_together(alone: DevicePlan, plan: Planner) -> DevicePlan:
     without but is better off with, if nobody else on the host uses that; then with what is necessary.
     """
     if alone.wants and not alone.needs:
-        wished = _attempt([alone.device.name, *alone.wants], plan)
+        wished = _attempt([alone.device.name, *sorted(alone.wants)], plan)
         if wished is not None and _harmless(wished):
             return _named(wished)
     return _with_needed(alone, plan) if alone.needs else alone
