@@ -5,13 +5,14 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from itertools import count
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from midway.board.plan import MachinePlan
 from midway.config import InterruptMode
-from midway.errors import DeviceError, PlanError
-from midway.findings import Severity
+from midway.errors import DeviceError, HostError, PlanError
+from midway.findings import Finding, Severity
 from midway.host.groups import VfioGroup
 from midway.kernel.eventfd import EventFd
 from midway.kernel.gic import Gic
@@ -42,7 +43,7 @@ class Machine:
     `memory` has the plan's banks, with the images loaded; it is the caller's and must outlive the machine.
     `groups` are the VFIO groups of the claimed devices, by device.  Entering raises KernelError, HostError
     and DeviceError; then nothing stays open.  `start` runs the guest, `wait` returns how it ended, and `stop`
-    ends it from outside, in any thread.
+    ends it from outside, in any thread.  While it runs it can be controlled by a socket in `control`.
     """
 
     def __init__(
@@ -51,11 +52,14 @@ class Machine:
         memory: GuestMemory,
         console: Console,
         groups: Mapping[str, VfioGroup] | None = None,
+        control: Path | None = None,
     ) -> None:
         self.plan = plan
         self._memory = memory
         self._console = console
         self._groups = groups or {}
+        self._control = control
+        self._findings: list[Finding] = []
         self._calls = memory.calls
         self._resources = ExitStack()
         self._slots = count()
@@ -85,6 +89,8 @@ class Machine:
     def start(self) -> None:
         self._events.start()
         self._threads.start()
+        if self._control is not None:
+            self._open_control(self._control)  # after the guest runs, so that it need not wait for it
 
     def wait(self, timeout: float | None = None) -> Outcome | None:
         """How the VM ended, once its vCPUs have stopped; None if `timeout` seconds were not enough."""
@@ -105,6 +111,11 @@ class Machine:
         # Else the loop that hears of the event could wait for the UART, and a vCPU in it for the output.
         self._console.give_up()
         self._stop_event.signal()
+
+    @property
+    def tasks(self) -> tuple[int, ...]:
+        """The kernel's ids of the vCPUs' threads, by vCPU; none before `start`."""
+        return self._threads.tasks
 
     def set_interrupt_mode(self, device: str, line: int, mode: InterruptMode) -> None:
         """Change the mode of a line of an assigned device; at any time, in any thread.
@@ -173,8 +184,18 @@ class Machine:
                 *self._devices.all_findings(),
                 *self._bus.findings(),
                 *self._console.findings(),
+                *self._findings,
             ),
         )
+
+    def _open_control(self, directory: Path) -> None:
+        from midway.vm.control import ControlSocket
+
+        try:
+            self._resources.enter_context(ControlSocket(self, directory))
+        except HostError as error:
+            cause = f"the running VM cannot be asked or traced: {error}"
+            self._findings.append(Finding("no-control-socket", Severity.NOTE, "host", cause))
 
     def _end_as_wanted(self) -> None:
         self._stop_event.drain()

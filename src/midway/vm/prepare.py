@@ -85,7 +85,13 @@ def open_machine(
         )
         planned(plan)
         yield resources.enter_context(
-            Machine(plan, memory, console, {claim.name: claim.group for claim in claims})
+            Machine(
+                plan,
+                memory,
+                console,
+                {claim.name: claim.group for claim in claims},
+                control=files.run / "midway" / "vms",
+            )
         )
 
 

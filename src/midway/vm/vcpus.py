@@ -66,6 +66,11 @@ class VcpuThreads:
         for vcpu in self._vcpus:
             self._threads.append(start_thread(f"vcpu-{vcpu.index}", partial(self._run, vcpu)))
 
+    @property
+    def tasks(self) -> tuple[int, ...]:
+        """The kernel's ids of the threads that were started, in the order of the vCPUs."""
+        return tuple(thread.native_id or 0 for thread in self._threads)
+
     def kick(self) -> None:
         """Make every vCPU leave the guest and look whether the end is near."""
         with self._lock:
