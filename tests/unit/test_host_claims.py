@@ -351,3 +351,12 @@ def test_only_the_owner_can_read_a_record(host: "FakeHost", platform: Platform) 
     path = host.root / "run/midway/claims" / f"{SECOND}.json"
     assert path.stat().st_mode & 0o777 == 0o600
     assert path.parent.stat().st_mode & 0o777 == 0o700
+
+
+def test_a_choice_of_driver_that_was_there_before_is_there_again(
+    host: "FakeHost", platform: Platform
+) -> None:
+    host.files.write(host.root / "sys/bus/platform/devices" / SECOND / "driver_override", "macb", "")
+    with claim(SECOND, platform=platform):
+        assert override_of(host, SECOND) == "vfio-forward"
+    assert (driver_of(host, SECOND), override_of(host, SECOND)) == ("macb", "macb")
