@@ -173,3 +173,27 @@ def test_a_client_that_waits_does_not_keep_the_vm_from_ending(guest: Guest, dire
     with ControlSocket(guest, directory) as control_socket, socket.socket(socket.AF_UNIX) as client:
         client.connect(str(control_socket.path))
     assert not control_socket.path.exists()
+
+
+def test_its_directory_is_its_owners_whatever_the_umask(guest: Guest, directory: Path) -> None:
+    before = os.umask(0)
+    try:
+        with ControlSocket(guest, directory):
+            modes = [stat.S_IMODE(place.stat().st_mode) for place in (directory.parent, directory)]
+    finally:
+        os.umask(before)
+    assert modes == [0o700, 0o700]
+
+
+def test_a_link_in_place_of_its_directory_is_not_followed(
+    guest: Guest, directory: Path, tmp_path: Path
+) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "other.sock").touch()
+    directory.parent.mkdir(parents=True)
+    directory.symlink_to(elsewhere)
+    with pytest.raises(HostError, match="is no directory of this user"), ControlSocket(guest, directory):
+        pass
+    assert (elsewhere / "other.sock").exists()
+    assert stat.S_IMODE(elsewhere.stat().st_mode) != 0o700

@@ -7,6 +7,7 @@
 
 import os
 import socket
+import stat
 import struct
 import threading
 from contextlib import ExitStack, suppress
@@ -85,7 +86,10 @@ class ControlSocket:
     def __enter__(self) -> Self:
         with ExitStack() as resources:
             try:
-                self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+                # `parents` alone would leave those to the umask, and others could put a link in our place.
+                self._directory.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+                self._directory.mkdir(mode=0o700, exist_ok=True)
+                self._check_ours()
                 self._directory.chmod(0o700)
                 self._listen(resources)
             except OSError as error:
@@ -102,6 +106,15 @@ class ControlSocket:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._resources.close()
+
+    def _check_ours(self) -> None:
+        state = self._directory.lstat()
+        if not stat.S_ISDIR(state.st_mode) or state.st_uid != os.geteuid():
+            raise HostError(
+                "making the VM's control socket",
+                answer=f"{self._directory} is no directory of this user",
+                remedy="remove it",
+            )
 
     def _listen(self, resources: ExitStack) -> None:
         self._socket = resources.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM))
