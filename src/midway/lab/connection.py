@@ -293,7 +293,7 @@ class BoardConnection:
         with self._requests:
             if self._lost is None:
                 self._lost = reason
-                for frames in self._queues.values():
+                for frames in list(self._queues.values()):  # whoever has its answer takes its queue away
                     frames.put(_Lost(reason))
 
 
