@@ -14,6 +14,8 @@ from midway.lab.tools import HostTool, host_tools, run_tool
 
 __all__ = ["ArtefactStatus", "LabStatus", "lab_status"]
 
+_OF_A_STATE = ("root", "headers", "driver")  # what the boards of one state of Midway are made from
+
 
 @dataclass(frozen=True, slots=True)
 class ArtefactStatus:
@@ -54,7 +56,12 @@ def lab_status(cache: Cache) -> LabStatus:
             if driver := driver_recipe(cache, root):
                 current.add(driver.directory_name)
     artefacts = tuple(
-        ArtefactStatus(artefact.name, artefact.key, artefact.size, artefact.path.name in current)
+        ArtefactStatus(
+            artefact.name,
+            artefact.key,
+            artefact.size,
+            artefact.name not in _OF_A_STATE or artefact.path.name in current,
+        )
         for artefact in cache.artefacts()
     )
     missing = tuple(tool for tool in host_tools() if not tool.present)
