@@ -8,8 +8,9 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from midway.config import InterruptMode
 from midway.errors import LabError, UsageError
@@ -56,6 +57,15 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         help="interrupt mode; default: the best offered",
     )
     demo.add_argument("--json", type=Path, metavar="FILE", help="write what was measured as JSON")
+
+    cost = _add_action(
+        actions, "irq-cost", "count what an interrupt costs in each mode, on one device under load", _irq_cost
+    )
+    cost.add_argument("--board", choices=("virt", "versal"), default="virt", help="default: %(default)s")
+    cost.add_argument(
+        "--interrupts", type=int, default=2000, metavar="N", help="in each run; default: %(default)s"
+    )
+    cost.add_argument("--json", type=Path, metavar="FILE", help="write what was counted as JSON")
 
     status = _add_action(actions, "status", "show what is cached and which programs are missing", _status)
     status.add_argument("--json", action="store_true", help="print it as JSON")
@@ -104,12 +114,32 @@ def _demo(arguments: argparse.Namespace) -> int:
     with start_board(board_named(DEFAULT_BOARD), debug=arguments.debug) as board:
         result = run_demo(board, arguments.irq)
     show(result, Console())
-    if arguments.json is not None:
-        try:
-            arguments.json.write_text(json.dumps(result, indent=2) + "\n")
-        except OSError as error:
-            raise LabError(f"writing {arguments.json}", answer=error.strerror) from error
+    _write_json(arguments.json, result)
     return 1 if failures(result) else 0
+
+
+def _irq_cost(arguments: argparse.Namespace) -> int:
+    if not 1 <= arguments.interrupts <= 100_000:
+        raise UsageError("--interrupts", answer=f"{arguments.interrupts} is not from 1 to 100000")
+    from rich.console import Console
+
+    from midway.lab.irq_cost import measure
+    from midway.lab.irq_cost_report import as_json, show
+    from midway.measure.irq_cost import agreement
+
+    costs = measure(arguments.board, arguments.interrupts)
+    show(costs, Console())
+    _write_json(arguments.json, as_json(arguments.board, costs))
+    return 0 if all(found.holds for found in agreement(costs)) else 1
+
+
+def _write_json(path: Path | None, data: Mapping[str, Any]) -> None:
+    if path is None:
+        return
+    try:
+        path.write_text(json.dumps(data, indent=2) + "\n")
+    except OSError as error:
+        raise LabError(f"writing {path}", answer=error.strerror) from error
 
 
 def _run(arguments: argparse.Namespace) -> int:

@@ -59,13 +59,14 @@ class Snapshot(NamedTuple):
 class Interval(NamedTuple):
     """Between two marks: seconds, exits from the guest, trips to user space, and interrupts of all lines.
 
-    A trip to user space is a KVM_RUN that returned, or an interrupt or its completion that woke Midway.  The
-    second mark is itself one exit and one trip; both are left out.
+    A trip to user space is a KVM_RUN that returned, or one of the `wakeups`: interrupts that woke Midway.
+    The second mark is itself one exit and one trip; both are left out.  `instructions` are by host processor.
     """
 
     seconds: float
     exits: int
     user_exits: int
+    wakeups: int
     interrupts: int
     instructions: tuple[int, ...] = ()
 
@@ -74,17 +75,21 @@ def between(earlier: Snapshot, later: Snapshot) -> Interval:
     def exits(snapshot: Snapshot) -> int:
         return sum(vcpu.kvm.get("exits", 0) for vcpu in snapshot.vcpus)
 
-    def trips(snapshot: Snapshot) -> int:
-        returns = sum(sum(vcpu.returns.values()) for vcpu in snapshot.vcpus)
-        return returns + sum(line.handled for line in snapshot.lines)
+    def returns(snapshot: Snapshot) -> int:
+        return sum(sum(vcpu.returns.values()) for vcpu in snapshot.vcpus)
+
+    def handled(snapshot: Snapshot) -> int:
+        return sum(line.handled for line in snapshot.lines)
 
     def interrupts(snapshot: Snapshot) -> int:
         return sum(line.host or 0 for line in snapshot.lines)
 
+    wakeups = handled(later) - handled(earlier)
     return Interval(
         seconds=later.seconds - earlier.seconds,
         exits=exits(later) - exits(earlier) - 1,
-        user_exits=trips(later) - trips(earlier) - 1,
+        user_exits=returns(later) - returns(earlier) - 1 + wakeups,
+        wakeups=wakeups,
         interrupts=interrupts(later) - interrupts(earlier),
         instructions=tuple(
             after - before for before, after in zip(earlier.instructions, later.instructions, strict=True)

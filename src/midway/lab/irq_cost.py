@@ -1,0 +1,126 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``midway lab irq-cost``: one device, one load, every interrupt mode, counted in two ways.
+
+The exits are counted by KVM's statistics and, of the same run, classified from the kernel's trace.
+Instructions are counted in a second run of each mode, on a board whose clock counts them, without the trace.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from midway.config import InterruptMode
+from midway.errors import LabError
+from midway.lab.boards import Board, board_named
+from midway.lab.cache import Cache
+from midway.lab.guest import GuestReport, GuestTask
+from midway.lab.guest_modules import guest_modules
+from midway.lab.guest_run import run_guest
+from midway.lab.loads import disk_load, dma_load
+from midway.lab.progress import step
+from midway.lab.running import RunningBoard, start_board
+from midway.measure.exits import classify
+from midway.measure.irq_cost import ModeCost, mode_cost
+from midway.measure.trace_events import parse_trace
+
+__all__ = ["BOARDS", "measure"]
+
+MODES = (InterruptMode.FORWARD, InterruptMode.IRQFD, InterruptMode.USERSPACE)
+_RECORDER = ("python3", "-m", "midway.lab.onboard.recorder")
+
+
+@dataclass(frozen=True, slots=True)
+class _Setting:
+    """`counts_instructions`: whether the board's processors have performance counters."""
+
+    board: Board
+    device: str
+    counts_instructions: bool
+
+    def load(self, modules: Mapping[str, Path], interrupts: int) -> GuestTask:
+        return dma_load(modules, interrupts) if modules else disk_load(interrupts)
+
+
+# The DMA engine's driver reaches 32 bits of addresses; with 3 GiB the versal board's huge page is there.
+_SETTINGS = {
+    "virt": _Setting(board_named("virt"), "a000000.virtio_mmio", counts_instructions=True),
+    "versal": _Setting(
+        board_named("versal").with_memory(3072, "cma=0"), "ffa80000.dma", counts_instructions=False
+    ),
+}
+BOARDS = tuple(_SETTINGS)
+
+
+def measure(board_name: str, interrupts: int) -> list[ModeCost]:
+    """Each mode's cost under a load of so many interrupts.  Raises LabError where a run was not whole."""
+    setting = _SETTINGS[board_name]
+    costs = []
+    with start_board(setting.board) as board, _modules(setting, board) as modules:
+        task = setting.load(modules, interrupts)
+        for mode in MODES:
+            with step(f"{mode}: {interrupts} interrupts, traced"):
+                costs.append(_traced(board, setting, task, mode))
+    if not setting.counts_instructions:
+        return costs
+    with start_board(setting.board.with_icount()) as board:
+        for at, mode in enumerate(MODES):
+            with step(f"{mode}: {interrupts} interrupts, instructions counted"):
+                costs[at] = costs[at]._replace(instructions=_instructions(board, setting, task, mode))
+    return costs
+
+
+@contextmanager
+def _modules(setting: _Setting, board: RunningBoard) -> Iterator[Mapping[str, Path]]:
+    if setting.counts_instructions:
+        yield {}
+        return
+    with guest_modules(Cache(), board.root) as built:
+        yield built
+
+
+def _traced(board: RunningBoard, setting: _Setting, task: GuestTask, mode: InterruptMode) -> ModeCost:
+    recorder = board.start(_RECORDER)
+    output = recorder.lines()
+    if next(output, None) != "recording":
+        raise LabError("recording the exits of a guest", answer="the board's kernel does not let us")
+    report = _run(board, setting, task, mode)
+    recorder.close_input()
+    lines = _between_marks(list(output), int(report.value("marks"), 16))
+    if recorder.status:
+        raise LabError("recording the exits of a guest", answer="there were more than the buffer holds")
+    (line,) = report.summary["final"]["lines"]
+    return mode_cost(
+        line["mode"],
+        report.interval(2, 3),
+        classify(parse_trace(lines), line["spi"]),
+        guest=int(report.value("interrupts")),
+        device=int(report.value("done")),
+    )
+
+
+def _instructions(board: RunningBoard, setting: _Setting, task: GuestTask, mode: InterruptMode) -> float:
+    report = _run(board, setting, task, mode, "--count-instructions")
+    traffic = report.interval(2, 3)
+    # On this board every processor's counter counts the instructions of all.
+    return float(traffic["instructions"][0] / traffic["interrupts"])
+
+
+def _run(
+    board: RunningBoard, setting: _Setting, task: GuestTask, mode: InterruptMode, *more: str
+) -> GuestReport:
+    device = f"{setting.device},irq={mode}"
+    report = run_guest(board, task, ("--memory", "1024", "--backing", "direct", "--device", device, *more))
+    if report.status or "interrupts" not in report.said:
+        raise LabError(f"running the load in mode {mode}", device=setting.device, answer=report.errors[-600:])
+    return report
+
+
+def _between_marks(lines: Sequence[str], register: int) -> Sequence[str]:
+    """The trace from the guest's mark 2 to its mark 3."""
+    written = f"kvm_mmio: mmio write len 1 gpa {register:#x} val "
+    marks = {line.rpartition(" ")[2]: at for at, line in enumerate(lines) if written in line}
+    try:
+        return lines[marks["0x2"] + 1 : marks["0x3"]]
+    except KeyError as error:
+        raise LabError("finding the guest's marks in the trace", answer=f"no mark {error}") from error

@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What one interrupt costs in each mode, and whether two ways of counting agree."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from midway.measure.exits import ExitCounts
+
+__all__ = ["AGREEMENT", "Agreement", "ModeCost", "agreement", "mode_cost"]
+
+AGREEMENT = 0.05  # how far the two ways of counting may be apart, as a share
+
+
+class ModeCost(NamedTuple):
+    """One run in one mode.  All but `mode`, `host`, `guest` and `device` are per interrupt of the host.
+
+    `host` interrupts are the driver's count, `guest` the guest's own, `device` what the device did (reads,
+    copies).  `exits` are by KVM's statistics; `delivery`, `completion` and `other` (by reason) are by the
+    kernel's trace.  `user_exits` are trips to user space that the interrupt caused; accesses to trapped
+    registers are not the interrupt's.  `instructions` are all that the board executed, None where they were
+    not counted.
+    """
+
+    mode: str
+    host: int
+    guest: int
+    device: int
+    exits: float
+    user_exits: float
+    delivery: float
+    completion: float
+    other: dict[str, float]
+    instructions: float | None = None
+
+
+class Agreement(NamedTuple):
+    """How many exits more one mode has than another: by KVM's statistics, and by the trace's classes."""
+
+    mode: str
+    than: str
+    by_statistics: float
+    by_trace: float
+
+    @property
+    def holds(self) -> bool:
+        return abs(self.by_statistics - self.by_trace) <= AGREEMENT * abs(self.by_statistics)
+
+
+def mode_cost(
+    mode: str, traffic: Mapping[str, Any], counts: ExitCounts, *, guest: int, device: int
+) -> ModeCost:
+    """From a run's interval between the marks around the load, and the trace of that interval.
+
+    `guest` and `device` are their own counts over the same interval.
+    """
+    host = traffic["interrupts"]
+    return ModeCost(
+        mode=mode,
+        host=host,
+        guest=guest,
+        device=device,
+        exits=traffic["exits"] / host,
+        user_exits=traffic["wakeups"] / host,
+        delivery=counts.per_interrupt(counts.delivery),
+        completion=counts.per_interrupt(counts.completion),
+        other={reason: counts.per_interrupt(many) for reason, many in sorted(counts.other.items())},
+    )
+
+
+def agreement(costs: Sequence[ModeCost]) -> list[Agreement]:
+    """Each mode against the one with the fewest exits."""
+    least = min(costs, key=lambda cost: cost.exits)
+
+    def classified(cost: ModeCost) -> float:
+        return cost.delivery + cost.completion
+
+    return [
+        Agreement(cost.mode, least.mode, cost.exits - least.exits, classified(cost) - classified(least))
+        for cost in costs
+        if cost is not least
+    ]
