@@ -206,3 +206,24 @@ def test_a_malformed_node_is_refused_with_what_is_wrong() -> None:
     found = plan(device("interrupts = <0 9>;"))
     assert codes(found, Severity.REFUSAL) == {"malformed-node"}
     assert cell_list(found.node, "interrupts") == ()
+
+
+def test_a_line_at_a_controller_that_is_passed_too_stays_there() -> None:
+    chip = (
+        'chip: chip@50000 { compatible = "c"; reg = <0 0x50000 0 0x1000>; interrupt-controller;'
+        " #interrupt-cells = <2>; #address-cells = <0>; };"
+    )
+    host = board(chip + device("interrupts-extended = <&chip 3 8>, <&gic 0 9 4>;"))
+    found, controller = plans(host, "10000.d", "50000.chip")
+    (route,) = found.lines
+    assert route.line.index == 1
+    stated = cell_list(found.node, "interrupts-extended")
+    assert cells(*stated[:3]) == controller.node.properties["phandle"] + cells(3, 8)
+    assert stated[4:] == (0, route.spi, 4)
+    assert "interrupts" not in found.node.properties
+
+
+def test_cells_for_children_that_stay_behind_go_with_them() -> None:
+    hub = "hub { #address-cells = <1>; #size-cells = <0>; port@1 { reg = <1>; status = 'disabled'; }; };"
+    (copy,) = plan(device("", hub.replace("'", '"'))).node.children
+    assert copy.properties == {}

@@ -79,6 +79,13 @@ def test_a_phy_of_its_own_comes_along_and_a_shared_one_stays_with_the_host() -> 
     assert codes(shared) == {"provider-dropped"}
 
 
+def test_a_dma_engine_of_its_own_comes_along_and_a_shared_one_stays_with_the_host() -> None:
+    engine = device(0x20000, "#dma-cells = <0>;", label="engine")
+    own = engine + device(0x10000, "dmas = <&engine>;")
+    assert assessed(own, "10000.d").together == ("20000.d",)
+    assert assessed(own + device(0x30000, "dmas = <&engine>;"), "10000.d").together == ()
+
+
 def test_a_provider_of_one_that_serves_only_the_device_itself_can_go() -> None:
     body = "phy: phy { clocks = <&me>; #phy-cells = <0>; };" + device(
         0x10000, "#clock-cells = <0>; phys = <&phy>;", label="me"

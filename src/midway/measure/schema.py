@@ -15,7 +15,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from midway.errors import HostError, MidwayError
+from midway.errors import HostError, MidwayError, TreeError
 from midway.measure.corpus import Board, boards_in, need_debian_boards
 from midway.measure.packages import binding_schemas
 from midway.measure.readback import Guest, guests_of
@@ -39,8 +39,11 @@ class Bindings:
         self._validator: Any = dtschema.DTValidator([str(schemas)])
 
     def decoded(self, blob: bytes) -> dict[str, Any]:
-        """The tree as dt-schema sees it."""
-        (root,) = self._validator.decode_dtb(blob)
+        """The tree as dt-schema sees it.  Raises TreeError where it cannot make sense of it."""
+        try:
+            (root,) = self._validator.decode_dtb(blob)
+        except KeyError as error:  # of properties for which two bindings have different types
+            raise TreeError("decoding a tree with dt-schema", answer=f"it knows no {error}") from error
         return dict(root)
 
     def errors(self, node: dict[str, Any], name: str) -> set[_Error]:
@@ -120,8 +123,13 @@ def _run(boards: Sequence[Board], bindings: Bindings) -> int:
     nodes = left = 0
     faults: Counter[_Error] = Counter()
     examples: dict[_Error, str] = {}
+    undecoded: list[str] = []
     for board in boards:
-        root = bindings.decoded(board.path.read_bytes())
+        try:
+            root = bindings.decoded(board.path.read_bytes())
+        except TreeError:
+            undecoded.append(board.name)
+            continue
         for guest in guests_of(board):
             nodes += 1
             for error, by_plan in new_errors(guest, root, bindings):
@@ -131,10 +139,10 @@ def _run(boards: Sequence[Board], bindings: Bindings) -> int:
                     examples.setdefault(error, f"{board.name}: {guest.plans[0].device.name}")
     for error, count in faults.most_common():
         print(f"{count:6}  {': '.join(error)}  ({examples[error]})")
-    print(
-        f"{len(boards)} boards, {nodes} guests' nodes, {faults.total()} errors that the host's node lacks, "
-        f"and {left} required properties left to the host, in {time.monotonic() - start:.0f} s"
-    )
+    print(f"{len(undecoded)} boards that dt-schema itself cannot decode: {', '.join(undecoded)}")
+    print(f"{len(boards) - len(undecoded)} boards, {nodes} guests' nodes, {faults.total()} errors", end=" ")
+    print(f"that the host's node lacks, and {left} required properties left to the host,", end=" ")
+    print(f"in {time.monotonic() - start:.0f} s")
     return 1 if faults else 0
 
 

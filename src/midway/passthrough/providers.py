@@ -150,7 +150,7 @@ class Providers:
         owners = sorted({owner for owner in map(self.owner, paths) if owner} - {self.device.name})
         if name == "memory-region":
             lost = ", ".join(fixed_place(self.tree, target) for target in paths) or lost
-        asked = policy is not rule.policy and policy is ProviderPolicy.TOGETHER  # by the configuration
+        asked = self.config.policies.get(name) is ProviderPolicy.TOGETHER
         if policy is ProviderPolicy.TOGETHER and not asked:
             policy = rule.otherwise
         refused = (asked or policy is ProviderPolicy.REFUSED) and path == self.device.node_path
@@ -158,7 +158,8 @@ class Providers:
         if (owners and ProviderPolicy.TOGETHER is rule.policy) or asked:
             (self.needs if refused else self.wants).update(owners)
         self._decide(path, name, outside, policy, f"the guest goes without {lost}")
-        remedy = f"pass {' and '.join(owners)} to the same VM" if owners else ""
+        shared = rule.policy is ProviderPolicy.TOGETHER or asked
+        remedy = f"pass {' and '.join(owners)} to the same VM" if owners and shared else ""
         if refused:
             remedy += "; or " if remedy else ""
             remedy += f'if its driver can do without, say so: policies = {{ "{name}" = "dropped" }}'

@@ -61,7 +61,6 @@ _HOSTS = (
 
 # What a driver can do without.
 _OPTIONAL = (
-    Rule(("dmas",), "#dma-cells", _DROPPED, "transfers by the DMA engine", labels="dma-names"),
     Rule(("gpios", "gpio", "*-gpios", "*-gpio"), "#gpio-cells", _DROPPED, "the pin"),
     Rule(
         ("gpio-ranges",),
@@ -113,6 +112,14 @@ _SHARED = (
         "control of the PHY, which stays as it is",
         labels="phy-names",
         critical=True,
+        otherwise=_DROPPED,
+    ),
+    Rule(
+        ("dmas",),
+        "#dma-cells",
+        _TOGETHER,
+        "transfers by the DMA engine",
+        labels="dma-names",
         otherwise=_DROPPED,
     ),
     Rule(

@@ -24,11 +24,14 @@ def planned_together(alone: DevicePlan, plan: Planner) -> DevicePlan:
     `plan` makes the plans of devices by name for one guest, in order.  First with what the device can do
     without but is better off with, if nobody else on the host uses that; then with what is necessary.
     """
-    if alone.wants and not alone.needs:
-        wished = _attempt([alone.device.name, *sorted(alone.wants)], plan)
+    if alone.needs:
+        return _with_needed(alone, plan)
+    best: Sequence[DevicePlan] = (alone,)
+    for name in sorted(alone.wants):
+        wished = _attempt([*(one.device.name for one in best), name], plan)
         if wished is not None and _harmless(wished):
-            return _named(wished)
-    return _with_needed(alone, plan) if alone.needs else alone
+            best = wished
+    return _named(best) if best[1:] else alone
 
 
 def _with_needed(alone: DevicePlan, plan: Planner) -> DevicePlan:
