@@ -116,3 +116,9 @@ def test_a_cache_that_cannot_be_made_is_one_line(tmp_path: Path) -> None:
     assert done.returncode == 1
     assert done.stderr.endswith(f"Not a directory: '{tmp_path}/file/midway/locks'\n")
     assert "Traceback" not in done.stderr
+
+
+def test_with_standard_error_closed_messages_do_not_go_to_standard_output() -> None:
+    command = ["sh", "-c", 'exec "$@" 2>&-', "sh", sys.executable, "-m", "midway", "claim", "nothing"]
+    done = subprocess.run(command, stdout=subprocess.PIPE, check=False)
+    assert (done.returncode, done.stdout) == (1, b"")

@@ -10,6 +10,7 @@ import importlib
 import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Protocol, TypeAlias, cast
 
 from midway.errors import MidwayError
@@ -63,6 +64,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; its exit status.  Errors become one line unless MIDWAY_DEBUG is set in the
     environment.
     """
+    if sys.stderr is None:  # closed; print() would take standard output instead, which may be a guest's
+        sys.stderr = Path(os.devnull).open("w")  # noqa: SIM115 - for as long as the process
     given = list(sys.argv[1:] if argv is None else argv)
     chosen = next((word for word in given if not word.startswith("-")), None)
     try:
