@@ -43,8 +43,13 @@ python3-155     [001] d....    58.836191: kvm_entry: PC: 0xffffa2d1bd6e9880
 python3-155     [001] d.h..    58.836500: irq_handler_entry: irq=19 name=vfio-forward:ff0d0000.ethernet[0]
 python3-155     [001] dNh..    58.836600: irq_handler_exit: irq=19 ret=handled
 python3-155     [001] .N...    58.836713: kvm_exit: IRQ: HSR_EC: 0x0000 (UNKNOWN), PC: 0xffffa2d1be0d87dc
+python3-154     [001] .....    58.838500: sys_ioctl(fd: 5, cmd: 4008ae61, arg: ffffa0b0c0d0)
 python3-154     [001] .....    58.838584: vgic_update_irq_pending: VCPU: 0, IRQ 33, level: 1
+python3-154     [001] .....    58.838600: sys_ioctl -> 0x0
 python3-155     [001] d....    58.838942: kvm_entry: PC: 0xffffa2d1be0d87dc
 python3-155     [001] d....    58.839125: vgic_update_irq_pending: VCPU: 0, IRQ 33, level: 0
 python3-155     [001] .N...    58.839192: kvm_exit: IRQ: HSR_EC: 0x0000 (UNKNOWN), PC: 0xffffa2d1bdc01784
+python3-154     [001] .....    58.839300: sys_ioctl(fd: b, cmd: 3b6e, arg: ffffa0b0c0d0)
+python3-154     [001] .....    58.839400: sys_ioctl -> 0x0
+python3-155     [001] d....    58.839500: kvm_entry: PC: 0xffffa2d1bdc01784
 """

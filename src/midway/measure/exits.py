@@ -25,7 +25,8 @@ class ExitKind(StrEnum):
 class Exit:
     """One exit of one vCPU's thread: in the guest from `entered` to `left`, not again before `back`.
 
-    Seconds of the trace's clock; None where the trace begins or ends in between.  `reason` is KVM's, and for
+    Seconds of the trace's clock; `left` is when the first is seen of the exit, `back` and `entered` are None
+    where the trace begins or ends in between.  `reason` is KVM's, and for
     a trap its class.  `carries_next`: the exit at which one interrupt was completed delivered the next one.
     """
 
@@ -68,6 +69,7 @@ class _Span:
 
     entered: float | None = None
     exit: TraceEvent | None = None
+    left: float | None = None  # the first that is seen of the exit
     handled: bool = False  # the device's handler ran in this thread, before KVM told of the exit
     under_way: bool = False  # the host took the interrupt, or the SPI was raised, elsewhere meanwhile
     kicked: bool = False  # and then another host CPU interrupted this one: the vCPU was kicked for it
@@ -86,7 +88,7 @@ class _Span:
         return Exit(
             task=task,
             entered=self.entered,
-            left=event.seconds,
+            left=event.seconds if self.left is None else self.left,
             back=back,
             reason=trapped or reason,
             kind=kind,
@@ -123,6 +125,7 @@ def exits_of(events: Iterable[TraceEvent], spi: int, irq: int | None = None) -> 
 def _note(event: TraceEvent, spans: dict[int, _Span], spi: int, irq: int | None) -> None:
     own = spans.get(event.task)
     if own is not None and own.exit is None:
+        own.left = event.seconds if own.left is None else own.left
         own.handled |= event.enters(irq)
         own.lowered |= event.raises(spi, 0)
         own.kicked |= own.under_way and event.is_from_a_cpu

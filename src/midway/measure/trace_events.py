@@ -11,6 +11,7 @@ __all__ = [
     "CPU_TO_CPU",
     "HANDLER_ENTRY",
     "HANDLER_EXIT",
+    "IOCTL",
     "KVM_ENTRY",
     "KVM_EXIT",
     "SPI_LEVEL",
@@ -21,14 +22,16 @@ __all__ = [
 KVM_ENTRY, KVM_EXIT = "kvm_entry", "kvm_exit"
 SPI_LEVEL = "vgic_update_irq_pending"
 HANDLER_ENTRY, HANDLER_EXIT = "irq_handler_entry", "irq_handler_exit"
+IOCTL = "sys_ioctl"
 CPU_TO_CPU = "IPI"  # the name of its handlers on arm64
 
 _LINE = re.compile(
     r"\s*(?P<comm>.{1,16}?)-(?P<task>\d+)\s+(?:\([-\d ]+\)\s+)?\[(?P<cpu>\d+)\]\s+(?:\S{4,6}\s+)?"
-    r"(?P<seconds>\d+\.\d+): (?P<name>\w+): (?P<text>.*)"
+    r"(?P<seconds>\d+\.\d+): (?P<name>\w+)(?:: | -> (?P<result>\S+)|(?=\())(?P<text>.*)"
 )
 _EXIT = re.compile(r"(?P<reason>[^:]+): HSR_EC: \S+ \((?P<class>[^)]*)\)")
 _LEVEL = re.compile(r"VCPU: (?P<vcpu>-?\d+), IRQ (?P<intid>\d+), level: (?P<level>\d+)")
+_IOCTL = re.compile(r"\(fd: \S+, cmd: (?P<command>[0-9a-f]+)")
 _PAIRS = re.compile(r"(\w+)=(\S+)")
 
 
@@ -36,7 +39,8 @@ class TraceEvent(NamedTuple):
     """`seconds` of the trace's clock; `task` is the id of the thread that ran on `cpu` at the time.
 
     `fields` by event: kvm_exit has `reason` (IRQ, TRAP …) and `class` (of a trap: WFx, DABT_LOW …);
-    vgic_update_irq_pending has `vcpu`, `intid` and `level`; the others what the kernel prints as NAME=VALUE.
+    vgic_update_irq_pending has `vcpu`, `intid` and `level`; sys_ioctl has `command` (hexadecimal) when it is
+    called and `result` when it returns; the others have what the kernel prints as NAME=VALUE.
     """
 
     seconds: float
@@ -76,14 +80,14 @@ def parse_trace(lines: Iterable[str]) -> Iterator[TraceEvent]:
         found = _LINE.fullmatch(line.rstrip("\n"))
         if found is None:
             raise HostError("reading the kernel's trace", answer=f"no event: {line.strip()[:120]!r}")
-        name, text = found["name"], found["text"]
-        yield TraceEvent(
-            float(found["seconds"]), int(found["cpu"]), int(found["task"]), name, _fields(name, text)
-        )
+        name = found["name"]
+        result = found["result"]
+        fields = {"result": result} if result else _fields(name, found["text"])
+        yield TraceEvent(float(found["seconds"]), int(found["cpu"]), int(found["task"]), name, fields)
 
 
 def _fields(name: str, text: str) -> dict[str, str]:
-    pattern = {KVM_EXIT: _EXIT, SPI_LEVEL: _LEVEL}.get(name)
+    pattern = {KVM_EXIT: _EXIT, SPI_LEVEL: _LEVEL, IOCTL: _IOCTL}.get(name)
     if pattern is None:
         return dict(_PAIRS.findall(text))
     found = pattern.match(text)

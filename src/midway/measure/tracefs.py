@@ -31,11 +31,19 @@ _PREFIX = "midway-"
 _LOST = re.compile(r"^(?:overrun|commit overrun|dropped events): (\d+)$", re.MULTILINE)
 
 
-def line_events(tasks: Iterable[int], irqs: Iterable[int], spis: Iterable[int]) -> dict[str, str]:
+_IOCTLS = ("syscalls/sys_enter_ioctl", "syscalls/sys_exit_ioctl")
+
+
+def line_events(
+    tasks: Iterable[int], irqs: Iterable[int], spis: Iterable[int], others: Iterable[int] = ()
+) -> dict[str, str]:
     """What `TraceRecorder` records for lines of a VM: its vCPUs' thread ids, host numbers, guest SPIs.
 
-    These are the events that `classify` wants, by name, each with a filter of the kernel's.
+    These are the events that `classify` wants, by name, each with a filter of the kernel's.  `others` are the
+    ids of threads whose ioctls are wanted too: those of the VM's that are no vCPUs.
     """
+    asked = tuple(others)
+    ioctls = dict.fromkeys(_IOCTLS, _any("common_pid", asked)) if asked else {}
     own = _any("common_pid", tasks)
     intids = _any("irq", (spi + 32 for spi in spis))
     handlers = _any("irq", irqs)
@@ -45,6 +53,7 @@ def line_events(tasks: Iterable[int], irqs: Iterable[int], spis: Iterable[int]) 
         f"kvm/{SPI_LEVEL}": intids,
         f"irq/{HANDLER_ENTRY}": f'{handlers} || name == "{CPU_TO_CPU}"',
         f"irq/{HANDLER_EXIT}": handlers,
+        **ioctls,
     }
 
 
