@@ -38,6 +38,10 @@
  * side it is.  A SET with WANTED while it is forwarded to that SPI changes
  * limit and notify.
  *
+ * While it is forwarded nobody else may raise or lower the SPI: to lower it
+ * (KVM_IRQ_LINE, the end of an irqfd with resampling) takes an interrupt from
+ * the guest that then never completes it.  Release the trigger before.
+ *
  * More than limit interrupts within 100 ms are a storm: a guest completes
  * interrupts of a device that is not yet quiet.  The line then returns to
  * its trigger as if a SET had said so; notify is signalled, and STORMED stays

@@ -19,10 +19,18 @@ _TIMEOUT = 300.0  # seconds for a whole guest; one takes about 15 on two cores
 class GuestRun:
     """A context manager; at its end `midway run` is gone, and the files it was given too.
 
-    `options` are further options of `midway run`, such as ``("--device", NAME)``.
+    `options` are further options of `midway run`, such as ``("--device", NAME)``.  `program` may stand in for
+    it, if it takes the same options.
     """
 
-    def __init__(self, board: RunningBoard, task: GuestTask, options: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        board: RunningBoard,
+        task: GuestTask,
+        options: Sequence[str] = (),
+        program: Sequence[str] = ("midway", "run"),
+    ) -> None:
+        self._program = tuple(program)
         self._board = board
         self._task = task
         self._options = tuple(options)
@@ -36,7 +44,7 @@ class GuestRun:
         self._board.put(f"{self._directory}/initrd", self._task.initramfs(root.tree, root.kernel_release))
         self._process = self._board.start(
             [
-                *("midway", "run", "--kernel", f"/boot/vmlinuz-{root.kernel_release}"),
+                *(*self._program, "--kernel", f"/boot/vmlinuz-{root.kernel_release}"),
                 *("--initrd", f"{self._directory}/initrd", "--append", self._task.command_line),
                 *("--json", f"{self._directory}/summary", *self._options),
             ]

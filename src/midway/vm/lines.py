@@ -56,8 +56,8 @@ class AssignedLine:
             resources.callback(self._disconnect)
             self._connect(self.mode)
             # Behind the wiring, because from here on the line may fire: everything is in place.
-            self.device.set_irqs(Action.TRIGGER, self._index, eventfds=[self._trigger.fd])
-            resources.callback(self.device.set_irqs, Action.TRIGGER, self._index, count=0)
+            self._request()
+            resources.callback(self._release)
             if self.mode is InterruptMode.FORWARD:
                 self._forward_if_possible()
             self._resources = resources.pop_all()
@@ -74,11 +74,15 @@ class AssignedLine:
         Raises KernelError when the kernel does not take the line into that mode; it keeps the one it had.
         """
         with self._lock:
-            if mode is InterruptMode.FORWARD:
-                self._forward()
-            elif self.mode is InterruptMode.FORWARD:
+            if mode is InterruptMode.IRQFD and self.mode is InterruptMode.FORWARD:
                 self.device.stop_forwarding(self._index)
             self._connect(mode)
+            if mode is InterruptMode.FORWARD:
+                try:
+                    self._forward()
+                except KernelError:
+                    self._connect(self.mode)
+                    raise
             self.mode = mode
 
     def host_count(self) -> int | None:
@@ -166,6 +170,10 @@ class AssignedLine:
         if here is self._is_here:
             return
         is_change = self._is_here is not None
+        if is_change:
+            # Ends a forwarding at once.  KVM lowers the SPI when an irqfd goes, and with it an interrupt that
+            # was forwarded and not yet taken; nobody would complete that.
+            self._release()
         self._disconnect()
         with ExitStack() as wiring:
             if here:
@@ -174,9 +182,17 @@ class AssignedLine:
                 self._connect_kernel(wiring)
             self._wiring = wiring.pop_all()
         self._is_here = here
-        if is_change and self._is_level:
-            # Whoever would have unmasked the line is gone.  If it is still asserted, it fires again.
-            self.device.unmask(self._index)
+        if is_change:
+            self._request()
+            if self._is_level:
+                # Whoever would have unmasked the line is gone.  If it is still asserted, it fires again.
+                self.device.unmask(self._index)
+
+    def _request(self) -> None:
+        self.device.set_irqs(Action.TRIGGER, self._index, eventfds=[self._trigger.fd])
+
+    def _release(self) -> None:
+        self.device.set_irqs(Action.TRIGGER, self._index, count=0)
 
     def _disconnect(self) -> None:
         self._wiring.close()
