@@ -61,9 +61,9 @@ def mode_cost(
         device=device,
         exits=traffic["exits"] / host,
         user_exits=traffic["wakeups"] / host,
-        delivery=counts.per_interrupt(counts.delivery),
-        completion=counts.per_interrupt(counts.completion),
-        other={reason: counts.per_interrupt(many) for reason, many in sorted(counts.other.items())},
+        delivery=counts.delivery / host,
+        completion=counts.completion / host,
+        other={reason: many / host for reason, many in sorted(counts.other.items())},
     )
 
 
