@@ -61,6 +61,13 @@ _HOSTS = (
 
 # What a driver can do without.
 _OPTIONAL = (
+    Rule(
+        ("snps,reset-gpio",),
+        "#gpio-cells",
+        _DROPPED,
+        "the pin that resets the PHY",
+        companions=("snps,reset-active-low", "snps,reset-delays-us"),
+    ),
     Rule(("gpios", "gpio", "*-gpios", "*-gpio"), "#gpio-cells", _DROPPED, "the pin"),
     Rule(
         ("gpio-ranges",),
