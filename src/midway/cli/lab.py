@@ -67,6 +67,12 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     )
     cost.add_argument("--json", type=Path, metavar="FILE", help="write what was counted as JSON")
 
+    pictures = _add_action(
+        actions, "trace-pictures", "draw one interrupt in each mode, from real traces", _trace_pictures
+    )
+    pictures.add_argument("directory", type=Path, metavar="DIR", help="gets interrupt-MODE.svg")
+    pictures.add_argument("--debug", action="store_true", help="show the board's console on standard error")
+
     status = _add_action(actions, "status", "show what is cached and which programs are missing", _status)
     status.add_argument("--json", action="store_true", help="print it as JSON")
 
@@ -131,6 +137,19 @@ def _irq_cost(arguments: argparse.Namespace) -> int:
     show(costs, Console())
     _write_json(arguments.json, as_json(arguments.board, costs))
     return 0 if all(found.holds for found in agreement(costs)) else 1
+
+
+def _trace_pictures(arguments: argparse.Namespace) -> int:
+    from midway.lab.trace_pictures import trace_pictures
+
+    for picture in trace_pictures(debug=arguments.debug):
+        path = arguments.directory / f"interrupt-{picture.mode}.svg"
+        try:
+            path.write_bytes(picture.svg)
+        except OSError as error:
+            raise LabError(f"writing {path}", answer=error.strerror) from error
+        print(picture.text)
+    return 0
 
 
 def _write_json(path: Path | None, data: Mapping[str, Any]) -> None:

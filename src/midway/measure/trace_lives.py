@@ -48,8 +48,8 @@ class Life:
     @property
     def delivered(self) -> float | None:
         """When the guest was entered with the interrupt."""
-        backs = (found.back for found in self.exits if found.back is not None)
-        return next((back for back in backs if back > self.raised), None)
+        entries = (time for found in self.exits for time in (found.entered, found.back))
+        return min((time for time in entries if time is not None and time > self.raised), default=None)
 
     @property
     def end(self) -> float:
@@ -78,13 +78,17 @@ def lives_of(events: Sequence[TraceEvent], spi: int, irq: int) -> Iterator[Life]
     exits = list(exits_of(events, spi, irq))
     begins = [number for number, event in enumerate(events) if event.enters(irq)]
     for number, next_number in zip(begins, [*begins[1:], len(events)], strict=True):
-        life = _life(events[number:next_number], exits, spi, irq)
+        until = events[min(next_number, len(events) - 1)].seconds
+        life = _life(events[number:next_number], until, exits, spi, irq)
         if life is not None:
             yield life
 
 
-def _life(events: Sequence[TraceEvent], exits: Sequence[Exit], spi: int, irq: int) -> Life | None:
-    first, until = events[0], events[-1].seconds
+def _life(
+    events: Sequence[TraceEvent], until: float, exits: Sequence[Exit], spi: int, irq: int
+) -> Life | None:
+    """From what was seen from one run of the handler to the next one, or to the trace's end, at `until`."""
+    first = events[0]
     handled = next((e for e in events if e.name == HANDLER_EXIT and e.number("irq") == irq), None)
     raised = next((e for e in events if e.raises(spi, 1)), None)
     if handled is None or raised is None:
@@ -102,7 +106,7 @@ def _life(events: Sequence[TraceEvent], exits: Sequence[Exit], spi: int, irq: in
         raised=raised.seconds,
         lowered=None if lowered is None else lowered.seconds,
         exits=tuple(own[: end + 1]),
-        steps=tuple(_steps(events)),
+        steps=tuple(_steps(events, until)),
     )
 
 
@@ -128,8 +132,11 @@ def _ending(own: Sequence[Exit], raised: float, lowered: float | None) -> int | 
     return None
 
 
-def _steps(events: Sequence[TraceEvent]) -> Iterator[Step]:
-    """Ioctls that raise the guest's SPI or set the line's interrupts, each with its return."""
+def _steps(events: Sequence[TraceEvent], until: float) -> Iterator[Step]:
+    """Ioctls that raise the guest's SPI or set the line's interrupts, each until it returns.
+
+    Unmasking a line that is asserted returns only after the next interrupt.
+    """
     wanted = {f"{kvm.KVM_IRQ_LINE:x}": False, f"{vfio.VFIO_DEVICE_SET_IRQS:x}": True}
     called: dict[int, TraceEvent] = {}
     for event in events:
@@ -139,6 +146,9 @@ def _steps(events: Sequence[TraceEvent]) -> Iterator[Step]:
             called[event.task] = event
         elif (call := called.pop(event.task, None)) is not None and call.fields.get("command") in wanted:
             yield Step(call.seconds, event.seconds, wanted[call.fields["command"]])
+    for call in called.values():
+        if wanted.get(call.fields.get("command", "")):
+            yield Step(call.seconds, until, True)
 
 
 def typical(lives: Sequence[Life]) -> Life | None:
