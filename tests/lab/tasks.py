@@ -111,6 +111,83 @@ say dma_interrupts $(($(interrupts zynqmp-dma) - before))
 say dma_summary "$(dmesg | sed -n 's/.*dmatest: .*summary \\([0-9]* tests, [0-9]* failures\\).*/\\1/p')"
 """
 
+# So that /dev/mem reaches registers that have a driver, the GIC's.
+_OPEN_REGISTERS = "iomem=relaxed"
+
+# One interrupt for each read, as fast as they come.
+_DISK_LOAD = """
+before=$(interrupts virtio)
+mark 2
+dd if=/dev/vda of=/dev/null bs=4k count={reads} iflag=direct 2>/tmp/dd
+mark 3
+say disk_interrupts $(($(interrupts virtio) - before))
+say disk_read "$(sed -n 's/+0 records out//p' /tmp/dd)"
+"""
+
+_DMA_LOAD = """
+insmod /modules/zynqmp_dma.ko
+insmod /modules/dmatest.ko iterations={copies} timeout=10000 test_buf_size=4096
+say dma_channels $(ls /sys/class/dma | wc -l)
+before=$(interrupts zynqmp-dma)
+mark 2
+echo '' >/sys/module/dmatest/parameters/channel
+echo 1 >/sys/module/dmatest/parameters/run
+{meanwhile}
+cat /sys/module/dmatest/parameters/wait >/tmp/waited
+mark 3
+say dma_interrupts $(($(interrupts zynqmp-dma) - before))
+set -- $(dmesg | awk '/dmatest: .*summary/ {{
+    for (i = 1; i < NF; i++) if ($i == "summary") {{ tests += $(i + 1); failures += $(i + 3) }}
+}} END {{ print tests + 0, failures + 0 }}')
+say dma_tests "$1"
+say dma_failures "$2"
+"""
+
+# The guest's distributor, and the place of its first passed device's first line in it (IHI 0069, GICD_*).
+_DISTRIBUTOR = """
+gicd=0x$(hexdump -v -n 8 -e '8/1 "%02x"' /proc/device-tree/interrupt-controller@*/reg)
+line=$(find /proc/device-tree/ -path '*{node}*' -name interrupts | head -n 1)
+intid=$((0x$(hexdump -v -s 4 -n 4 -e '4/1 "%02x"' "$line") + 32))
+gicd() {{ echo $((gicd + $1 + intid / 32 * 4)); }}
+bit=$((1 << intid % 32))
+set_pending=$(gicd 0x200) clear_pending=$(gicd 0x280) set_active=$(gicd 0x300) clear_active=$(gicd 0x380)
+set_enabled=$(gicd 0x100) clear_enabled=$(gicd 0x180)
+"""
+
+# While the devices work: other vCPUs, fewer vCPUs, the SPI disabled, made pending and made inactive.
+_TAMPERING = """
+irq=$(awk '/zynqmp-dma/ {{ sub(":", "", $1); print $1; exit }}' /proc/interrupts)
+round=0
+while ps | grep -q '[d]ma0chan0' && [ $round -lt {rounds} ]; do
+    echo $((1 << round % 2)) >/proc/irq/$irq/smp_affinity
+    devmem $clear_enabled 32 $bit
+    devmem $set_enabled 32 $bit
+    devmem $set_pending 32 $bit
+    devmem $clear_pending 32 $bit
+    devmem $set_pending 32 $bit
+    echo $((round % 2)) >/sys/devices/system/cpu/cpu1/online
+    round=$((round + 1))
+done
+say rounds $round
+"""
+
+# Leaves the device's interrupt in the midst of things: raised while the guest has it disabled, or active.
+_STUCK_DISK = """
+case {state} in
+    pending) devmem $clear_enabled 32 $bit ;;
+    active) devmem $set_active 32 $bit ;;
+esac
+dd if=/dev/vda of=/dev/null bs=4k count=1 iflag=direct 2>/dev/null &
+tries=0
+until [ $(($(devmem $set_pending 32) & bit)) != 0 ] || [ $tries -ge 1000 ]; do
+    tries=$((tries + 1))
+    usleep 10000
+done
+say tries $tries
+say stuck yes
+sleep 600
+"""
+
 # Debian does not build this RTC's driver: the register CURRENT_TIME is read as it is (UG1087, RTC).
 _RTC_REGISTERS = """
 base=$(registers 'rtc@*')
@@ -153,6 +230,28 @@ def usb_disk() -> GuestTask:
 def dma(modules: Mapping[str, Path]) -> GuestTask:
     """Lets the kernel's test of DMA engines copy and compare COPIES buffers; `modules` are built ones."""
     return GuestTask(_DMA.format(copies=COPIES), files=_built(modules, "zynqmp_dma", "dmatest"))
+
+
+def disk_load(reads: int) -> GuestTask:
+    """Reads the disk directly, 4 KiB at a time, between marks 2 and 3."""
+    return GuestTask(_DISK_LOAD.format(reads=reads), modules=("virtio_mmio", "virtio_blk"))
+
+
+def dma_load(modules: Mapping[str, Path], copies: int, append: str = "", rounds: int = 0) -> GuestTask:
+    """Lets every DMA engine copy and compare `copies` buffers of 4 KiB at once, between marks 2 and 3.
+
+    Meanwhile the guest tampers with the first one's interrupt, for `rounds`.
+    """
+    tampering = _TAMPERING.format(rounds=rounds) if rounds else ""
+    script = _DISTRIBUTOR.format(node="dma") + _DMA_LOAD.format(copies=copies, meanwhile=tampering)
+    files = _built(modules, "zynqmp_dma", "dmatest")
+    return GuestTask(script, files=files, append=f"{_OPEN_REGISTERS} {append}")
+
+
+def stuck_disk(state: str) -> GuestTask:
+    """Leaves the disk's interrupt "pending" or "active" for ever, and says `stuck`."""
+    script = _DISTRIBUTOR.format(node="virtio") + _STUCK_DISK.format(state=state)
+    return GuestTask(script, modules=("virtio_mmio", "virtio_blk"), append=_OPEN_REGISTERS)
 
 
 def rtc_driven(modules: Mapping[str, Path]) -> GuestTask:

@@ -1,0 +1,129 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Run on a board in place of `midway run`: a VM whose one device's interrupts are tampered with meanwhile.
+
+The action is the first argument, the others are those of `midway run`.  What it has to say goes to the
+summary, as "program".
+"""
+
+import argparse
+import json
+import os
+import sys
+from itertools import cycle, islice
+from pathlib import Path
+from typing import NoReturn
+
+from midway import Console, InterruptMode, Machine, open_machine
+from midway.cli.vm_options import add_vm_options, config_from
+from midway.kernel import EventFd, Linux
+
+LIMIT = 20  # interrupts in 100 ms, for what is no storm elsewhere
+VM_FILES = ("kvm-vm", "kvm-vcpu", "kvm-arm-vgic", "kvm-vfio")
+DEVICE_FILES = ("[vfio-device]", "kvm-vfio", "/dev/vfio/")
+
+
+def say(name: str, value: object) -> None:
+    """As a guest does."""
+    print(f"midway-guest: {name}={value}", flush=True)
+
+
+def host_count(machine: Machine) -> int:
+    (line,) = machine.snapshot(0).lines
+    return line.host or 0
+
+
+def await_mark(machine: Machine, label: int) -> None:
+    while all(mark.label != label for mark in machine.marks) and machine.wait(0.001) is None:
+        pass
+
+
+def switch(machine: Machine, many: int, *modes: InterruptMode) -> None:
+    """Another mode with each interrupt, as long as the guest works."""
+    (line,) = machine.snapshot(0).lines
+    await_mark(machine, 2)
+    done, before = 0, host_count(machine)
+    for mode in islice(cycle(modes), many):
+        machine.set_interrupt_mode(line.device, line.line, mode)
+        done += 1
+        while host_count(machine) == before and machine.wait(0.001) is None:
+            pass
+        before = host_count(machine)
+        if machine.marks[-1].label == 3:
+            break
+    say("switches", done)
+
+
+def switch_two(machine: Machine) -> None:
+    switch(machine, 1000, InterruptMode.IRQFD, InterruptMode.FORWARD)
+
+
+def switch_three(machine: Machine) -> None:
+    switch(machine, 300, InterruptMode.USERSPACE, InterruptMode.FORWARD, InterruptMode.IRQFD)
+
+
+def storm(machine: Machine) -> None:
+    """Every load is a storm."""
+    (line,) = machine._devices.lines
+    with EventFd(Linux()) as heard:
+        line.device.forward(line.route.line.index, line.route.spi, limit=LIMIT, notify=heard.fd)
+        await_mark(machine, 3)
+        say("storm_heard", heard.drain())
+        say("stormed", line.device.forwarding(line.route.line.index).stormed)
+
+
+def close_all(kinds: tuple[str, ...]) -> None:
+    found = []
+    for entry in Path("/proc/self/fd").iterdir():
+        if entry.is_symlink():  # not the directory itself, which is closed again
+            target = str(entry.readlink())
+            if any(kind in target for kind in kinds):
+                found.append(int(entry.name))
+    for fd in found:
+        os.close(fd)
+
+
+def leave() -> NoReturn:
+    say("closed", "yes")
+    sys.stdin.readline()
+    os._exit(0)  # what was closed here is not to be closed again
+
+
+def close_device_first(_: Machine) -> None:
+    """The device goes while the guest runs."""
+    sys.stdin.readline()
+    close_all(DEVICE_FILES)
+    leave()
+
+
+def close_vm_first(machine: Machine) -> None:
+    """Nobody but the device's driver knows of the VM when the device goes."""
+    sys.stdin.readline()
+    machine.stop()
+    machine.wait()
+    close_all(VM_FILES)
+    close_all(DEVICE_FILES)
+    leave()
+
+
+ACTIONS = {
+    call.__name__: call for call in (switch_two, switch_three, storm, close_device_first, close_vm_first)
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("action", choices=ACTIONS)
+    parser.add_argument("--json", type=Path)
+    add_vm_options(parser)
+    arguments = parser.parse_args()
+    with (
+        Console(Linux(), sys.stdout.fileno()) as console,
+        open_machine(config_from(arguments), console) as machine,
+    ):
+        machine.start()
+        ACTIONS[arguments.action](machine)
+        machine.wait()
+        arguments.json.write_text(json.dumps(machine.summary().as_json()))
+
+
+main()

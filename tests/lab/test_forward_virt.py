@@ -1,0 +1,160 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Forwarded interrupts on the virt board (VHE): a disk under load, switched and closed at bad moments."""
+
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from lab import tasks
+from midway.lab.guest import GuestReport, GuestTask
+from midway.lab.guest_run import GuestRun, run_guest
+from midway.lab.running import RunningBoard
+
+DISK = "a000000.virtio_mmio"
+PROGRAM = Path(__file__).parent / "programs/forwarding.py"
+READS = 2000
+SWITCHES = {"switch_two": 1000, "switch_three": 300}
+PLATFORM = "/sys/bus/platform"
+
+
+def options(mode: str, cpus: int = 1) -> tuple[str, ...]:
+    device = DISK if mode == "default" else f"{DISK},irq={mode}"
+    return ("--memory", "1024", "--cpus", str(cpus), "--backing", "direct", "--device", device)
+
+
+def tampered(board: RunningBoard, action: str, task: GuestTask, mode: str = "forward") -> GuestRun:
+    board.put("/run/forwarding.py", PROGRAM.read_bytes())
+    return GuestRun(board, task, options(mode), ("python3", "/run/forwarding.py", action))
+
+
+def codes(report: GuestReport) -> set[str]:
+    return {finding["code"] for finding in report.summary["findings"]}
+
+
+def everything_arrived(report: GuestReport, reads: int) -> bool:
+    assert report.value("disk_read") == str(reads)
+    on_the_host = int(report.interval(2, 3)["interrupts"])
+    return int(report.value("disk_interrupts")) == on_the_host >= reads
+
+
+def host_reads_its_disk(board: RunningBoard) -> None:
+    """The native driver has its interrupts."""
+    script = (
+        f"dd if=/dev/$(ls {PLATFORM}/devices/{DISK}/virtio*/block) of=/dev/null bs=4k count=64 iflag=direct"
+    )
+    assert board.run(["sh", "-c", script], timeout=30).status == 0
+
+
+@pytest.fixture(scope="module")
+def exits() -> dict[str, float]:
+    """Exits for one interrupt, by mode."""
+    return {}
+
+
+@pytest.mark.parametrize("mode", ["irqfd", "forward"])
+def test_every_interrupt_of_a_busy_disk_arrives(
+    virt: RunningBoard, exits: dict[str, float], mode: str
+) -> None:
+    report = run_guest(virt, tasks.disk_load(READS), options(mode))
+    assert everything_arrived(report, READS)
+    (line,) = report.summary["final"]["lines"]
+    assert line["mode"] == mode
+    assert line["forwarded"] == (line["host"] if mode == "forward" else 0)
+    busy = report.interval(2, 3)
+    exits[mode] = busy["exits"] / busy["interrupts"]
+
+
+def test_a_forwarded_interrupt_of_the_disk_saves_an_exit(
+    virt: RunningBoard,  # noqa: ARG001
+    exits: dict[str, float],
+) -> None:
+    assert exits["irqfd"] - exits["forward"] >= 0.9  # 1, and what the timer adds to either
+
+
+def test_a_level_line_is_forwarded_without_being_asked(virt: RunningBoard) -> None:
+    report = run_guest(virt, tasks.disk_load(20), options("default"))
+    assert [line["mode"] for line in report.summary["final"]["lines"]] == ["forward"]
+    assert "forward-unavailable" not in codes(report)
+
+
+@pytest.mark.parametrize("action", ["switch_two", "switch_three"])
+def test_nothing_is_lost_or_stuck_when_the_mode_changes_under_traffic(
+    virt: RunningBoard, action: str
+) -> None:
+    switches = SWITCHES[action]
+    reads = switches * 3 // 2
+    with tampered(virt, action, tasks.disk_load(reads)) as guest:
+        report = guest.finish()
+    assert int(report.value("switches")) == switches
+    assert report.value("disk_read") == str(reads)
+    if action == "switch_two":
+        assert everything_arrived(report, reads)
+    (line,) = report.summary["final"]["lines"]
+    assert 0 < line["forwarded"] < line["host"]
+
+
+def test_a_storm_ends_the_forwarding_and_is_told(virt: RunningBoard) -> None:
+    with tampered(virt, "storm", tasks.disk_load(500)) as guest:
+        report = guest.finish()
+    assert everything_arrived(report, 500)
+    assert report.value("storm_heard") == "1"
+    assert report.value("stormed") == "True"
+    assert "forward-storm" in codes(report)
+
+
+@pytest.mark.parametrize(
+    ("action", "state"),
+    [("close_device_first", "active"), ("close_device_first", "pending"), ("close_vm_first", "pending")],
+)
+def test_whatever_is_closed_first_in_an_interrupt_the_native_driver_works(
+    virt: RunningBoard, action: str, state: str
+) -> None:
+    with tampered(virt, action, tasks.stuck_disk(state)) as guest:
+        assert guest.wait_for("stuck") == "yes"
+        assert int(guest.wait_for("tries")) < 1000
+        guest.write(b"go\n")
+        assert guest.wait_for("closed") == "yes"
+        script = (
+            f"cd {PLATFORM}; echo {DISK} >drivers/vfio-forward/unbind;"
+            f" echo >devices/{DISK}/driver_override; echo {DISK} >drivers_probe"
+        )
+        virt.run(["sh", "-c", script], check=True)
+        host_reads_its_disk(virt)
+        guest.write(b"go\n")
+        guest.finish()
+    virt.run(["midway", "release", "--all"])
+    host_reads_its_disk(virt)
+
+
+@pytest.mark.parametrize("state", ["active", "pending"])
+def test_a_vm_that_is_killed_in_an_interrupt_leaves_a_line_that_works(virt: RunningBoard, state: str) -> None:
+    with GuestRun(virt, tasks.stuck_disk(state), options("forward")) as guest:
+        assert guest.wait_for("stuck") == "yes"
+        assert int(guest.wait_for("tries")) < 1000
+        guest.signal(signal.SIGKILL)
+        guest.finish()
+    virt.run(["midway", "release", DISK], check=True)
+    host_reads_its_disk(virt)
+
+
+@pytest.fixture
+def without_forwarding(virt: RunningBoard) -> Iterator[RunningBoard]:
+    """The driver as on a kernel whose KVM has no way to forward."""
+    module = "/opt/midway/drivers/vfio-forward.ko"
+    load = f"rmmod vfio_forward && insmod {module} direct_dma=1"
+    virt.run(["sh", "-c", f"{load} forward=0"], check=True)
+    yield virt
+    virt.run(["sh", "-c", load], check=True)
+
+
+def test_without_entry_points_the_default_is_irqfd_with_a_finding_and_a_demand_is_an_error(
+    without_forwarding: RunningBoard,
+) -> None:
+    report = run_guest(without_forwarding, tasks.disk_load(20), options("default"))
+    assert [line["mode"] for line in report.summary["final"]["lines"]] == ["irqfd"]
+    assert "forward-unavailable" in codes(report)
+    refused = run_guest(without_forwarding, tasks.disk_load(20), options("forward"))
+    assert refused.status == 1
+    assert "[ENOTTY]" in refused.errors
