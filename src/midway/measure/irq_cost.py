@@ -34,7 +34,7 @@ class ModeCost(NamedTuple):
 
 
 class Agreement(NamedTuple):
-    """How many exits more one mode has than another: by KVM's statistics, and by the trace's classes."""
+    """How many exits more one mode has than another: by KVM's statistics, and by all classes of the trace."""
 
     mode: str
     than: str
@@ -72,7 +72,7 @@ def agreement(costs: Sequence[ModeCost]) -> list[Agreement]:
     least = min(costs, key=lambda cost: cost.exits)
 
     def classified(cost: ModeCost) -> float:
-        return cost.delivery + cost.completion
+        return cost.delivery + cost.completion + sum(cost.other.values())
 
     return [
         Agreement(cost.mode, least.mode, cost.exits - least.exits, classified(cost) - classified(least))
