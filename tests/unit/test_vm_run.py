@@ -2,6 +2,7 @@
 """The command's own part: signals before, during and after the guest, and what is reported."""
 
 import argparse
+import io
 import json
 import os
 import signal
@@ -101,6 +102,21 @@ def test_the_summary_is_written_as_json(tmp_path: Path, capsys: pytest.CaptureFi
     found = json.loads(path.read_text())
     assert (found["outcome"], found["exit_status"], found["rss_mb"]) == ("reset", 3, 16.0)
     assert [finding["code"] for finding in found["findings"]] == ["one", "two"]
+
+
+class LeftReader(io.StringIO):
+    """What a pipe is when its reader has gone."""
+
+    def write(self, _: str) -> int:
+        raise BrokenPipeError
+
+
+def test_a_reader_who_left_does_not_change_how_the_guest_ended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.stderr", LeftReader())
+    command._report(argparse.Namespace(json=tmp_path / "summary"), summary(), known=0)
+    assert json.loads((tmp_path / "summary").read_text())["outcome"] == "reset"
 
 
 def test_a_file_that_cannot_be_written_is_named(tmp_path: Path) -> None:

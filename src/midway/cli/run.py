@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
 from enum import Enum, auto
 from pathlib import Path
 from types import FrameType
@@ -188,8 +188,9 @@ def _planned(arguments: argparse.Namespace, plan: "MachinePlan") -> None:
 
 def _report(arguments: argparse.Namespace, summary: "RunSummary", known: int) -> None:
     """What happened; of the findings the first `known` were printed when the VM was planned."""
-    for line in (*str(summary).splitlines(), *map(str, summary.findings[known:])):
-        print(f"midway: {line}", file=sys.stderr)
+    with suppress(BrokenPipeError):  # that nobody reads it does not change how the guest ended
+        for line in (*str(summary).splitlines(), *map(str, summary.findings[known:])):
+            print(f"midway: {line}", file=sys.stderr)
     if arguments.json is not None:
         import json
 
