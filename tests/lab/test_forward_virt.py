@@ -104,6 +104,14 @@ def test_a_storm_ends_the_forwarding_and_is_told(virt: RunningBoard) -> None:
     assert "forward-storm" in codes(report)
 
 
+def test_what_cannot_be_forwarded_is_refused_with_an_errno_of_its_own(virt: RunningBoard) -> None:
+    with tampered(virt, "refuse", GuestTask("sleep 600")) as guest:
+        assert guest.wait_for("no_trigger") == "ENOTCONN"
+        said = {name: guest.wait_for(name) for name in ("other_spi", "no_spi", "no_line", "no_eventfd")}
+        guest.finish()
+    assert said == {"other_spi": "EBUSY", "no_spi": "EINVAL", "no_line": "EINVAL", "no_eventfd": "EINVAL"}
+
+
 @pytest.mark.parametrize(
     ("action", "state"),
     [("close_device_first", "active"), ("close_device_first", "pending"), ("close_vm_first", "pending")],

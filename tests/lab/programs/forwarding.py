@@ -6,16 +6,19 @@ summary, as "program".
 """
 
 import argparse
+import errno
 import json
 import os
 import sys
+from collections.abc import Callable
 from itertools import cycle, islice
 from pathlib import Path
 from typing import NoReturn
 
 from midway import Console, InterruptMode, Machine, open_machine
 from midway.cli.vm_options import add_vm_options, config_from
-from midway.kernel import EventFd, Linux
+from midway.errors import KernelError
+from midway.kernel import Action, EventFd, Linux
 
 LIMIT = 20  # interrupts in 100 ms, for what is no storm elsewhere
 VM_FILES = ("kvm-vm", "kvm-vcpu", "kvm-arm-vgic", "kvm-vfio")
@@ -71,6 +74,31 @@ def storm(machine: Machine) -> None:
         say("stormed", line.device.forwarding(line.route.line.index).stormed)
 
 
+def refuse(machine: Machine) -> None:
+    """Says how the kernel answers to what cannot be forwarded."""
+    (line,) = machine._devices.lines
+    device, index, spi = line.device, line.route.line.index, line.route.spi
+    wishes: dict[str, Callable[[], None]] = {
+        "other_spi": lambda: device.forward(index, spi + 1),
+        "no_spi": lambda: device.forward(index, 4000),
+        "no_line": lambda: device.forward(7, spi),
+        "no_eventfd": lambda: device.forward(index, spi, notify=sys.stdin.fileno()),
+    }
+    for name, wish in wishes.items():
+        try:
+            wish()
+            say(name, "done")
+        except KernelError as error:
+            say(name, errno.errorcode[error.errno])
+    device.set_irqs(Action.TRIGGER, index, count=0)
+    try:
+        device.forward(index, spi)
+        say("no_trigger", "done")
+    except KernelError as error:
+        say("no_trigger", errno.errorcode[error.errno])
+    machine.stop()
+
+
 def close_all(kinds: tuple[str, ...]) -> None:
     found = []
     for entry in Path("/proc/self/fd").iterdir():
@@ -106,7 +134,8 @@ def close_vm_first(machine: Machine) -> None:
 
 
 ACTIONS = {
-    call.__name__: call for call in (switch_two, switch_three, storm, close_device_first, close_vm_first)
+    call.__name__: call
+    for call in (switch_two, switch_three, storm, refuse, close_device_first, close_vm_first)
 }
 
 
