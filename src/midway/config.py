@@ -50,9 +50,9 @@ class ProviderPolicy(StrEnum):
     FIXED = "fixed"  # a stand-in with the provider's present rate or voltage takes its place
     HELD = "held"  # the host keeps the provider on while the device is passed; the guest knows nothing of it
     HOST = "host"  # the host has done, or does, what it asks for; nothing is lost
-    DROPPED = "dropped"  # the guest goes without
     TOGETHER = "together"  # the device that has the provider must be passed to the same guest
     CARVED = "carved"  # memory that is reserved for the device is reserved in the guest's RAM instead
+    DROPPED = "dropped"  # the guest goes without
     REFUSED = "refused"  # the device cannot be passed
 
 
@@ -70,6 +70,23 @@ class DeviceConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     policies: dict[str, ProviderPolicy] = {}
 
 
+class IrqAffinity(StrEnum):
+    """On which of the host's CPUs it takes a passed device's interrupts.
+
+    HOST: wherever the host has them.  FOLLOW: where the vCPU is that the guest routed the interrupt to.
+    """
+
+    HOST = "host"
+    FOLLOW = "follow"
+
+
+class CpuConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`pin` has for each vCPU the only CPU of the host that it runs on; () lets the host choose."""
+
+    pin: tuple[Annotated[int, msgspec.Meta(ge=0, le=4095)], ...] = ()
+    irq_affinity: IrqAffinity = IrqAffinity.HOST
+
+
 class MachineConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A VM.  `memory` is in MiB; `gic` is 2 or 3, None for the newest the host offers."""
 
@@ -83,8 +100,16 @@ class MachineConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     gic: Annotated[int, msgspec.Meta(ge=2, le=3)] | None = None
     backing: Backing = Backing.AUTO
     devices: tuple[DeviceConfig, ...] = ()
+    cpu: CpuConfig = CpuConfig()
     strict: bool = False
     force: bool = False
+
+    def __post_init__(self) -> None:
+        pinned = len(self.cpu.pin)
+        if pinned not in (0, self.cpus):
+            raise ValueError(f"`pin` has {pinned} CPUs of the host for {self.cpus} of the guest")
+        if self.cpu.irq_affinity is IrqAffinity.FOLLOW and not pinned:
+            raise ValueError("`irq_affinity = follow` needs vCPUs that stay where they are: set `pin`")
 
 
 def load(path: Path) -> MachineConfig:

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from midway.config import Backing, DeviceConfig, InterruptMode, MachineConfig, load
+from midway.config import Backing, DeviceConfig, InterruptMode, IrqAffinity, MachineConfig, load
 from midway.errors import UsageError
 
 DEVICE_SYNTAX = "NAME[,irq=MODE][,address=host|auto]"
@@ -29,6 +29,14 @@ def add_vm_options(parser: argparse.ArgumentParser) -> None:
         "--memory", type=_mebibytes, metavar="SIZE", help="RAM in MiB, or with a suffix: 1G, 768M"
     )
     group.add_argument("--cpus", type=int, metavar="N", help="virtual CPUs, 1 to 8")
+    group.add_argument(
+        "--pin", type=_cpus, metavar="CPU,…", help="the host's CPU for each vCPU, which it does not leave"
+    )
+    group.add_argument(
+        "--irq-affinity",
+        choices=[str(kind) for kind in IrqAffinity],
+        help="where the host takes the devices' interrupts; follow: where the guest has them (needs --pin)",
+    )
     group.add_argument("--gic", type=int, choices=(2, 3), help="version of the interrupt controller")
     group.add_argument("--backing", choices=[str(kind) for kind in Backing], help="what the RAM is made of")
     group.add_argument(
@@ -58,6 +66,10 @@ def config_from(arguments: argparse.Namespace, *, kernel: str | None = None) -> 
         value = getattr(arguments, name)
         if value is not None:
             fields[name] = value
+    placing = {"pin": arguments.pin, "irq_affinity": arguments.irq_affinity}
+    placed = {name: value for name, value in placing.items() if value is not None}
+    if placed:
+        fields["cpu"] = {**fields.get("cpu", {}), **placed}
     fields["devices"] = [*fields.get("devices", ()), *(arguments.devices or ())]
     if kernel is not None:
         fields.setdefault("kernel", kernel)
@@ -78,6 +90,12 @@ def _mebibytes(text: str) -> int:
     if match is None:
         raise argparse.ArgumentTypeError(f"{text!r} is not a size in MiB, nor one with M or G")
     return int(match[1]) * (1024 if match[2] in ("G", "g") else 1)
+
+
+def _cpus(text: str) -> list[int]:
+    if re.fullmatch(r"[0-9]{1,4}(,[0-9]{1,4})*", text, re.ASCII) is None:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a list of CPUs such as 0,1")
+    return [int(number) for number in text.split(",")]
 
 
 def _device(text: str) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import Self
 
 from midway.board.plan import MachinePlan
-from midway.config import InterruptMode
+from midway.config import InterruptMode, IrqAffinity
 from midway.errors import DeviceError, HostError, PlanError
 from midway.findings import Finding, Severity
 from midway.host.groups import VfioGroup
@@ -231,16 +231,30 @@ class Machine:
         )
         self._devices.open(plan.devices, self._groups)
         self._check_strict()
+        if plan.config.cpu.irq_affinity is IrqAffinity.FOLLOW:
+            self._follow_routing(resources)
         resources.callback(self._events.stop)
         self._add_own_devices(vm)
         self._load(vcpus[0])
-        self._threads = VcpuThreads(vcpus, self._bus, self._ending, self._conclude)
+        self._threads = VcpuThreads(vcpus, self._bus, self._ending, self._conclude, plan.config.cpu.pin)
         resources.callback(self._threads.join)
 
     def _check_strict(self) -> None:
         worse = [finding for finding in self._devices.all_findings() if finding.severity is not Severity.NOTE]
         if self.plan.config.strict and worse:
             raise PlanError(worse[0].cause, device=worse[0].subject, remedy="or run without --strict")
+
+    def _follow_routing(self, resources: ExitStack) -> None:
+        from midway.vm.following import FollowedLine, FollowingAffinity
+
+        lines = [
+            FollowedLine(line.device.name, line.route.line.index, line.route.spi)
+            for line in self._devices.lines
+        ]
+        pins = self.plan.config.cpu.pin
+        following = FollowingAffinity(self.plan.gic, lines, pins, lambda: self.tasks, self._findings.append)
+        resources.enter_context(following)
+        self._events.watch(following.fd, following.follow)
 
     def _highest_address(self) -> int:
         plan = self.plan

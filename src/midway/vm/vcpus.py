@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 from midway.errors import KernelError, MidwayError
+from midway.host.affinity import pin_thread
 from midway.kernel.vcpu import Vcpu, core_register
 from midway.uapi import kvm
 from midway.vm.bus import Bus
@@ -41,8 +42,8 @@ _SYSTEM_EVENTS = {
 class VcpuThreads:
     """`returns` counts for each vCPU why KVM_RUN returned, by KVM_EXIT number; it may be read at any time.
 
-    `conclude` turns the guest's own system events into the VM's outcome.  `began` is the CLOCK_BOOTTIME just
-    before the first entry, in seconds.
+    `conclude` turns the guest's own system events into the VM's outcome.  `pins` are the host's CPUs by vCPU.
+    `began` is the CLOCK_BOOTTIME just before the first entry, in seconds.
     """
 
     def __init__(
@@ -51,11 +52,13 @@ class VcpuThreads:
         bus: Bus,
         ending: Ending,
         conclude: Callable[[Outcome], Outcome] = lambda outcome: outcome,
+        pins: Sequence[int] = (),
     ) -> None:
         self._vcpus = vcpus
         self._bus = bus
         self._ending = ending
         self._conclude = conclude
+        self._pins = pins
         self._lock = threading.Lock()
         self._alive: dict[int, threading.Thread] = {}
         self._threads: list[threading.Thread] = []
@@ -86,6 +89,8 @@ class VcpuThreads:
         with self._lock:
             self._alive[vcpu.index] = threading.current_thread()
         try:
+            if self._pins:
+                pin_thread(self._pins[vcpu.index])
             vcpu.accept_signals(ALL_SIGNALS - {_KICK})
             self._serve(vcpu)
         except MidwayError as error:
