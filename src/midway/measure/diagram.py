@@ -124,7 +124,7 @@ class _Drawing:
         self._draw_delivery()
         self._draw_guest()
         self._draw_completion()
-        counted = [found for found in self._life.exits if found.kind is not ExitKind.OTHER]
+        counted = [found for found in self._life.own_exits if found.kind is not ExitKind.OTHER]
         completions = sum(found.kind is ExitKind.COMPLETION for found in counted)
         exits = (
             f"{len(counted)} exit{'s' * (len(counted) != 1)} for it, {completions or 'none'} to complete it"

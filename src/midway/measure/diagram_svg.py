@@ -75,6 +75,8 @@ def as_svg(picture: Picture) -> str:
         _draw_bar(canvas, bar, left + places[bar.start], left + places[bar.end])
     for arrow in picture.arrows:
         _draw_arrow(canvas, arrow, left + places[arrow.at])
+    for bar in picture.bars:
+        _draw_label(canvas, bar, left + places[bar.start], left + places[bar.end])
     for number, arrow in enumerate(numbered, 1):
         _disc(canvas, left + places[arrow.at], _disc_height(arrow), number, arrow)
     for number, (arrow, step) in enumerate(zip(numbered, steps, strict=True), 1):
@@ -102,12 +104,19 @@ def _middle(lane: Lane) -> float:
 
 
 def _draw_bar(canvas: Canvas, bar: Bar, start: float, end: float) -> None:
-    fill, edge, ink = _BARS[bar.kind]
+    fill, edge, _ = _BARS[bar.kind]
     top = _middle(bar.lane) - _BAR_HEIGHT / 2
     dash = "4 3" if bar.kind in (Kind.PENDING, Kind.WAITING) else ""
     canvas.box(start, top, end - start, _BAR_HEIGHT, fill, stroke=edge, radius=3, dash=dash, tip=bar.label)
+
+
+def _draw_label(canvas: Canvas, bar: Bar, start: float, end: float) -> None:
+    """On a patch of the bar's colour, for arrows may pass there."""
     if bar.label:
-        canvas.text((start + end) / 2, top + 17, bar.label, _LABEL, ink, anchor="middle")
+        fill, _, ink = _BARS[bar.kind]
+        middle, width = (start + end) / 2, text_width(bar.label, _LABEL)
+        canvas.box(middle - width / 2, _middle(bar.lane) - 8, width, 16, fill, radius=2)
+        canvas.text(middle, _middle(bar.lane) + 4, bar.label, _LABEL, ink, anchor="middle")
 
 
 def _ends(arrow: Arrow) -> tuple[float, float]:

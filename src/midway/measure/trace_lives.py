@@ -59,9 +59,14 @@ class Life:
         return max(ends, *(step.end for step in self.steps)) if self.steps else ends
 
     @property
+    def own_exits(self) -> tuple[Exit, ...]:
+        """Without the one that only shows that nothing came before it, where the guest completed alone."""
+        return self.exits if self.lowered is not None else self.exits[:-1]
+
+    @property
     def shape(self) -> tuple[int, ...]:
         """What is compared to find the usual kind of life: steps and exits, by kind."""
-        kinds = Counter(found.kind for found in self.exits)
+        kinds = Counter(found.kind for found in self.own_exits)
         return (
             kinds[ExitKind.OTHER],
             kinds[ExitKind.DELIVERY],
@@ -155,7 +160,7 @@ def typical(lives: Sequence[Life]) -> Life | None:
     """The life that is like most, of median length; with nothing else in between where there is such."""
     if not lives:
         return None
-    plain = [life for life in lives if any(found.kind is ExitKind.DELIVERY for found in life.exits)] or lives
+    plain = [life for life in lives if life.shape[1]] or lives
     undisturbed = min(life.shape[0] for life in plain)
     plain = [life for life in plain if life.shape[0] == undisturbed]
     usual, _ = Counter(life.shape for life in plain).most_common(1)[0]
