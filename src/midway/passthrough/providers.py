@@ -147,7 +147,13 @@ class Providers:
         """Nothing takes the targets' place: a finding that says what is lost, and who has it."""
         lost = rule.lost or "what it provides"
         paths = sorted({entry.target for entry in outside if entry.target})
-        owners = sorted({owner for owner in map(self.owner, paths) if owner} - {self.device.name})
+        # What does not say that it provides such a thing is not worth bringing along for it.
+        providing = [
+            target
+            for target in paths
+            if not isinstance(rule.cells, str) or rule.cells in self.tree[target].properties
+        ]
+        owners = sorted({owner for owner in map(self.owner, providing) if owner} - {self.device.name})
         if name == "memory-region":
             lost = ", ".join(fixed_place(self.tree, target) for target in paths) or lost
         asked = self.config.policies.get(name) is ProviderPolicy.TOGETHER
