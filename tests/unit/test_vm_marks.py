@@ -20,7 +20,9 @@ def snapshot(label: int, seconds: float, exits: int, returns: int, host: int | N
 
 def test_between_two_marks_the_second_marks_own_exit_is_left_out() -> None:
     earlier, later = snapshot(1, 2.0, 1000, 50, 3), snapshot(2, 5.5, 1201, 51, 103)
-    assert between(earlier, later) == Interval(seconds=3.5, exits=200, user_exits=0, wakeups=0, interrupts=100)
+    assert between(earlier, later) == Interval(
+        seconds=3.5, exits=200, user_exits=0, wakeups=0, interrupts=100
+    )
 
 
 def test_lines_that_nothing_counts_count_as_none() -> None:
