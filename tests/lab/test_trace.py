@@ -55,6 +55,34 @@ def test_a_running_vm_answers_and_stops_when_asked(versal: RunningBoard) -> None
     assert entries(versal, SOCKETS) == []
 
 
+@pytest.mark.parametrize(("number", "left"), [(signal.SIGTERM, 0), (signal.SIGINT, 0), (signal.SIGKILL, 1)])
+def test_a_trace_that_is_ended_leaves_nothing_and_the_next_one_removes_what_a_killed_one_left(
+    versal: RunningBoard, number: int, left: int
+) -> None:
+    appears = f"until [ $(ls {INSTANCES} | wc -l) = 1 ]; do :; done"
+    with GuestRun(versal, IDLE, ("--memory", "1024", "--device", DEVICE)) as guest:
+        guest.wait_for("ready")
+        trace = versal.start(["midway", "trace", DEVICE, "--seconds", "60"])
+        versal.run(["timeout", "60", "sh", "-c", appears], check=True)
+        trace.signal(number)
+        assert trace.wait(60) != 0
+        assert len(entries(versal, INSTANCES)) == left
+        quiet = versal.run(["midway", "trace", DEVICE, "--seconds", "0.1"], check=True).text
+        assert "no interrupt was seen" in quiet
+        assert entries(versal, INSTANCES) == []
+
+
+def test_a_lines_mode_is_changed_while_the_guest_runs(versal: RunningBoard) -> None:
+    with GuestRun(versal, IDLE, ("--memory", "1024", "--device", f"{DEVICE},irq=irqfd")) as guest:
+        guest.wait_for("ready")
+        for mode in ("forward", "userspace", "irqfd"):
+            said = versal.run(["midway", "mode", DEVICE, mode], check=True).text
+            assert f"line 0 -> SPI 1, {mode}: 0 interrupts" in said
+        refused = versal.run(["midway", "mode", DEVICE, "forward", "--line", "7"])
+        assert refused.status == 1
+        assert b"the VM has no such line" in refused.stderr
+
+
 def test_a_killed_vms_socket_stays_but_is_taken_for_nobodys(versal: RunningBoard) -> None:
     with GuestRun(versal, IDLE) as guest:
         guest.wait_for("ready")

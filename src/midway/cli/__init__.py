@@ -26,6 +26,7 @@ COMMANDS = {
     "release": "give a device back to its own driver",
     "doctor": "check what this host has and lacks",
     "run": "run a VM",
+    "mode": "show or change the interrupt mode of a running VM's device",
     "trace": "record and draw the life of a passed device's interrupts",
     "driver": "build, install or inspect the vfio-forward driver",
     "lab": "run commands on emulated Arm boards",

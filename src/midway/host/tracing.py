@@ -25,8 +25,9 @@ class TraceInstance:
     """A context manager: the instance is there while it lasts, and records between `start` and `stop`.
 
     `events` are the names of events with their filters, "" for all of it; `buffer` is in KiB for each CPU.
-    When the buffer is full nothing more is recorded, so that what there is has no holes; `lost` counts the
-    rest.  Raises HostError where the kernel has no tracer or not these events, and KernelError.
+    When the buffer is full nothing more is recorded (but see `pipe`), so that what there is has no holes;
+    `lost` counts the rest.  Raises HostError where the kernel has no tracer or not these events, and
+    KernelError.
     """
 
     def __init__(self, events: Mapping[str, str], *, buffer: int = _BUFFER, tracefs: Path = TRACEFS) -> None:
@@ -76,8 +77,9 @@ class TraceInstance:
     def pipe(self) -> int:
         """A new fd that gives the lines once, can be polled, and does not wait; the caller's to close.
 
-        To be closed before the context ends.
+        To be closed before the context ends.  From now on the oldest is lost when the buffer is full.
         """
+        self._set("options/overwrite", "1")
         # Else whoever polls is told only when half of the buffer is full (buffer_percent).
         self._set("buffer_percent", "0")
         return os.open(self._directory / "trace_pipe", os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
