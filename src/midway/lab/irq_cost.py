@@ -24,7 +24,7 @@ from midway.measure.exits import classify
 from midway.measure.irq_cost import ModeCost, mode_cost
 from midway.measure.trace_events import parse_trace
 
-__all__ = ["BOARDS", "measure"]
+__all__ = ["BOARDS", "count_exits", "measure"]
 
 MODES = (InterruptMode.FORWARD, InterruptMode.IRQFD, InterruptMode.USERSPACE)
 _RECORDER = ("python3", "-m", "midway.lab.onboard.recorder")
@@ -55,18 +55,24 @@ BOARDS = tuple(_SETTINGS)
 def measure(board_name: str, interrupts: int) -> list[ModeCost]:
     """Each mode's cost under a load of so many interrupts.  Raises LabError where a run was not whole."""
     setting = _SETTINGS[board_name]
-    costs = []
     with start_board(setting.board) as board, _modules(setting, board) as modules:
-        task = setting.load(modules, interrupts)
-        for mode in MODES:
-            with step(f"{mode}: {interrupts} interrupts, traced"):
-                costs.append(_traced(board, setting, task, mode))
+        costs = count_exits(board, interrupts, modules)
     if not setting.counts_instructions:
         return costs
     with start_board(setting.board.with_icount()) as board:
-        for at, mode in enumerate(MODES):
-            with step(f"{mode}: {interrupts} interrupts, instructions counted"):
-                costs[at] = costs[at]._replace(instructions=_instructions(board, setting, task, mode))
+        return [cost._replace(instructions=_instructions(board, setting, interrupts, cost)) for cost in costs]
+
+
+def count_exits(
+    board: RunningBoard, interrupts: int, modules: Mapping[str, Path] | None = None
+) -> list[ModeCost]:
+    """The same on a running board, without instructions; `modules` are the DMA engine's where that is used."""
+    setting = _SETTINGS[board.board.name]
+    task = setting.load(modules or {}, interrupts)
+    costs = []
+    for mode in MODES:
+        with step(f"{mode}: {interrupts} interrupts, traced"):
+            costs.append(_traced(board, setting, task, mode))
     return costs
 
 
@@ -99,8 +105,10 @@ def _traced(board: RunningBoard, setting: _Setting, task: GuestTask, mode: Inter
     )
 
 
-def _instructions(board: RunningBoard, setting: _Setting, task: GuestTask, mode: InterruptMode) -> float:
-    report = _run(board, setting, task, mode, "--count-instructions")
+def _instructions(board: RunningBoard, setting: _Setting, interrupts: int, cost: ModeCost) -> float:
+    with step(f"{cost.mode}: {interrupts} interrupts, instructions counted"):
+        task = setting.load({}, interrupts)
+        report = _run(board, setting, task, InterruptMode(cost.mode), "--count-instructions")
     traffic = report.interval(2, 3)
     # On this board every processor's counter counts the instructions of all.
     return float(traffic["instructions"][0] / traffic["interrupts"])
