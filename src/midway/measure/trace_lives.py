@@ -4,6 +4,7 @@
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from statistics import median
 from typing import NamedTuple
 
@@ -82,7 +83,7 @@ def lives_of(events: Sequence[TraceEvent], spi: int, irq: int) -> Iterator[Life]
     """
     exits = list(exits_of(events, spi, irq))
     begins = [number for number, event in enumerate(events) if event.enters(irq)]
-    for number, next_number in zip(begins, [*begins[1:], len(events)], strict=True):
+    for number, next_number in pairwise([*begins, len(events)]):
         until = events[min(next_number, len(events) - 1)].seconds
         life = _life(events[number:next_number], until, exits, spi, irq)
         if life is not None:
