@@ -65,6 +65,9 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     cost.add_argument(
         "--interrupts", type=int, default=2000, metavar="N", help="in each run; default: %(default)s"
     )
+    cost.add_argument(
+        "--counts-only", action="store_true", help="no trace and no instructions: for many interrupts"
+    )
     cost.add_argument("--json", type=Path, metavar="FILE", help="write what was counted as JSON")
 
     pictures = _add_action(
@@ -133,7 +136,7 @@ def _irq_cost(arguments: argparse.Namespace) -> int:
     from midway.lab.irq_cost_report import as_json, show
     from midway.measure.irq_cost import agreement
 
-    costs = measure(arguments.board, arguments.interrupts)
+    costs = measure(arguments.board, arguments.interrupts, counts_only=arguments.counts_only)
     show(costs, Console())
     _write_json(arguments.json, as_json(arguments.board, costs))
     return 0 if all(found.holds for found in agreement(costs)) else 1

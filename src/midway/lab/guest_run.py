@@ -20,7 +20,7 @@ class GuestRun:
     """A context manager; at its end `midway run` is gone, and the files it was given too.
 
     `options` are further options of `midway run`, such as ``("--device", NAME)``.  `program` may stand in for
-    it, if it takes the same options.
+    it, if it takes the same options.  TimeoutError after `timeout` seconds in all.
     """
 
     def __init__(
@@ -29,7 +29,10 @@ class GuestRun:
         task: GuestTask,
         options: Sequence[str] = (),
         program: Sequence[str] = ("midway", "run"),
+        *,
+        timeout: float = _TIMEOUT,
     ) -> None:
+        self._timeout = timeout
         self._program = tuple(program)
         self._board = board
         self._task = task
@@ -86,7 +89,7 @@ class GuestRun:
         return self._report()
 
     def _follow(self) -> Iterator[bool]:
-        for frame in self._process.frames(_TIMEOUT):
+        for frame in self._process.frames(self._timeout):
             (self._console if frame.kind is Kind.OUTPUT else self._errors).extend(frame.payload)
             yield True
 
@@ -113,7 +116,9 @@ class GuestRun:
         return summary
 
 
-def run_guest(board: RunningBoard, task: GuestTask, options: Sequence[str] = ()) -> GuestReport:
-    """A guest from start to end."""
-    with GuestRun(board, task, options) as guest:
+def run_guest(
+    board: RunningBoard, task: GuestTask, options: Sequence[str] = (), *, timeout: float = _TIMEOUT
+) -> GuestReport:
+    """A guest from start to end, in at most `timeout` seconds."""
+    with GuestRun(board, task, options, timeout=timeout) as guest:
         return guest.finish()

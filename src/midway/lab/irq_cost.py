@@ -20,13 +20,14 @@ from midway.lab.guest_run import run_guest
 from midway.lab.loads import disk_load, dma_load
 from midway.lab.progress import step
 from midway.lab.running import RunningBoard, start_board
-from midway.measure.exits import classify
+from midway.measure.exits import ExitCounts, classify
 from midway.measure.irq_cost import ModeCost, mode_cost
 from midway.measure.trace_events import parse_trace
 
 __all__ = ["BOARDS", "count_exits", "measure"]
 
 MODES = (InterruptMode.FORWARD, InterruptMode.IRQFD, InterruptMode.USERSPACE)
+_LONGEST = 1800.0  # seconds for a guest of 100,000 interrupts
 _RECORDER = ("python3", "-m", "midway.lab.onboard.recorder")
 
 
@@ -52,27 +53,33 @@ _SETTINGS = {
 BOARDS = tuple(_SETTINGS)
 
 
-def measure(board_name: str, interrupts: int) -> list[ModeCost]:
-    """Each mode's cost under a load of so many interrupts.  Raises LabError where a run was not whole."""
+def measure(board_name: str, interrupts: int, *, counts_only: bool = False) -> list[ModeCost]:
+    """Each mode's cost under a load of so many interrupts.  Raises LabError where a run was not whole.
+
+    With `counts_only` there is no trace, which many interrupts would not fit into, and no second run.
+    """
     setting = _SETTINGS[board_name]
     with start_board(setting.board) as board, _modules(setting, board) as modules:
-        costs = count_exits(board, interrupts, modules)
-    if not setting.counts_instructions:
+        costs = count_exits(board, interrupts, modules, traced=not counts_only)
+    if counts_only or not setting.counts_instructions:
         return costs
     with start_board(setting.board.with_icount()) as board:
         return [cost._replace(instructions=_instructions(board, setting, interrupts, cost)) for cost in costs]
 
 
 def count_exits(
-    board: RunningBoard, interrupts: int, modules: Mapping[str, Path] | None = None
+    board: RunningBoard, interrupts: int, modules: Mapping[str, Path] | None = None, *, traced: bool = True
 ) -> list[ModeCost]:
-    """The same on a running board, without instructions; `modules` are the DMA engine's where that is used."""
+    """The same on a running board, without instructions; `modules` are the DMA engine's if that is used."""
     setting = _SETTINGS[board.board.name]
     task = setting.load(modules or {}, interrupts)
     costs = []
     for mode in MODES:
-        with step(f"{mode}: {interrupts} interrupts, traced"):
-            costs.append(_traced(board, setting, task, mode))
+        with step(f"{mode}: {interrupts} interrupts{', traced' if traced else ''}"):
+            if traced:
+                costs.append(_traced(board, setting, task, mode))
+            else:
+                costs.append(_cost(_run(board, setting, task, mode), None))
     return costs
 
 
@@ -96,10 +103,15 @@ def _traced(board: RunningBoard, setting: _Setting, task: GuestTask, mode: Inter
     if recorder.status:
         raise LabError("recording the exits of a guest", answer="there were more than the buffer holds")
     (line,) = report.summary["final"]["lines"]
+    return _cost(report, classify(parse_trace(lines), line["spi"]))
+
+
+def _cost(report: GuestReport, counts: ExitCounts | None) -> ModeCost:
+    (line,) = report.summary["final"]["lines"]
     return mode_cost(
         line["mode"],
         report.interval(2, 3),
-        classify(parse_trace(lines), line["spi"]),
+        counts,
         guest=int(report.value("interrupts")),
         device=int(report.value("done")),
     )
@@ -118,7 +130,8 @@ def _run(
     board: RunningBoard, setting: _Setting, task: GuestTask, mode: InterruptMode, *more: str
 ) -> GuestReport:
     device = f"{setting.device},irq={mode}"
-    report = run_guest(board, task, ("--memory", "1024", "--backing", "direct", "--device", device, *more))
+    options = ("--memory", "1024", "--backing", "direct", "--device", device, *more)
+    report = run_guest(board, task, options, timeout=_LONGEST)
     if report.status or "interrupts" not in report.said:
         raise LabError(f"running the load in mode {mode}", device=setting.device, answer=report.errors[-600:])
     return report

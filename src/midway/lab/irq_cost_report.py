@@ -64,6 +64,6 @@ def _cells(cost: ModeCost, reasons: Sequence[str]) -> list[str]:
     instructions = "-" if cost.instructions is None else f"{cost.instructions:,.0f}"
     return [
         *(str(count) for count in (cost.host, cost.guest, cost.device)),
-        *(f"{value:.3f}" for value in (*exits, cost.user_exits)),
+        *("-" if value is None else f"{value:.3f}" for value in (*exits, cost.user_exits)),
         instructions,
     ]

@@ -18,7 +18,7 @@ class ModeCost(NamedTuple):
     copies).  `exits` are by KVM's statistics; `delivery`, `completion` and `other` (by reason) are by the
     kernel's trace.  `user_exits` are trips to user space that the interrupt caused; accesses to trapped
     registers are not the interrupt's.  `instructions` are all that the board executed, None where they were
-    not counted.
+    not counted.  Without a trace `delivery` and `completion` are None, and `other` is empty.
     """
 
     mode: str
@@ -27,8 +27,8 @@ class ModeCost(NamedTuple):
     device: int
     exits: float
     user_exits: float
-    delivery: float
-    completion: float
+    delivery: float | None
+    completion: float | None
     other: dict[str, float]
     instructions: float | None = None
 
@@ -47,9 +47,9 @@ class Agreement(NamedTuple):
 
 
 def mode_cost(
-    mode: str, traffic: Mapping[str, Any], counts: ExitCounts, *, guest: int, device: int
+    mode: str, traffic: Mapping[str, Any], counts: ExitCounts | None, *, guest: int, device: int
 ) -> ModeCost:
-    """From a run's interval between the marks around the load, and the trace of that interval.
+    """From a run's interval between the marks around the load, and the trace of it if there is one.
 
     `guest` and `device` are their own counts over the same interval.
     """
@@ -61,21 +61,26 @@ def mode_cost(
         device=device,
         exits=traffic["exits"] / host,
         user_exits=traffic["wakeups"] / host,
-        delivery=counts.delivery / host,
-        completion=counts.completion / host,
-        other={reason: many / host for reason, many in sorted(counts.other.items())},
+        delivery=None if counts is None else counts.delivery / host,
+        completion=None if counts is None else counts.completion / host,
+        other={}
+        if counts is None
+        else {reason: many / host for reason, many in sorted(counts.other.items())},
     )
 
 
 def agreement(costs: Sequence[ModeCost]) -> list[Agreement]:
-    """Each mode against the one with the fewest exits."""
-    least = min(costs, key=lambda cost: cost.exits)
+    """Each traced mode against the one with the fewest exits."""
+    traced = [cost for cost in costs if cost.delivery is not None]
+    if not traced:
+        return []
+    least = min(traced, key=lambda cost: cost.exits)
 
     def classified(cost: ModeCost) -> float:
-        return cost.delivery + cost.completion + sum(cost.other.values())
+        return (cost.delivery or 0) + (cost.completion or 0) + sum(cost.other.values())
 
     return [
         Agreement(cost.mode, least.mode, cost.exits - least.exits, classified(cost) - classified(least))
-        for cost in costs
+        for cost in traced
         if cost is not least
     ]
