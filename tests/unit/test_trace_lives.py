@@ -30,6 +30,17 @@ def test_a_forwarded_life_is_seen_until_the_next_exit() -> None:
     assert (life.delivered, life.end) == (41.308667, 41.309909)
 
 
+def test_a_forwarded_line_that_comes_again_shows_that_the_guest_had_ended_its_interrupt() -> None:
+    again = """\
+<idle>-0       [001] d.h..    41.309000: irq_handler_entry: irq=19 name=vfio-forward:ff0d0000.ethernet[0]
+<idle>-0       [001] d.h..    41.309100: vgic_update_irq_pending: VCPU: 0, IRQ 33, level: 1
+<idle>-0       [001] d.h..    41.309200: irq_handler_exit: irq=19 ret=handled
+"""
+    lines = texts.FORWARD.splitlines()
+    (life,) = lives("\n".join([*lines[:6], *again.splitlines(), lines[6]]))
+    assert (life.delivered, life.end) == (41.308667, 41.309)
+
+
 def test_a_guest_is_left_before_kvm_tells_of_the_exit() -> None:
     (life,) = lives(texts.FORWARD)
     assert life.exits[0].left == life.handler.start

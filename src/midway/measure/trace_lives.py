@@ -3,7 +3,7 @@
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from statistics import median
 from typing import NamedTuple
@@ -103,7 +103,13 @@ def _life(
     vcpu = lowered.task if lowered is not None else _taker(exits, first, raised.seconds)
     own = [found for found in exits if found.task == vcpu and (found.back or until) >= first.seconds]
     end = _ending(own, raised.seconds, None if lowered is None else lowered.seconds)
-    if end is None or own[end].left > until:
+    if end is None:
+        return None
+    if lowered is None and own[end].left > until > raised.seconds:
+        # Nothing left the guest before the line came again: that alone shows that the guest had ended it.
+        own[end] = replace(own[end], left=until)
+    entered = own[end].entered
+    if own[end].left > until or (lowered is None and entered is not None and entered >= until):
         return None
     return Life(
         cpu=first.cpu,
