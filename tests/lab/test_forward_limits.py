@@ -33,7 +33,7 @@ def refusals(board: RunningBoard, device: str) -> dict[str, str]:
 
 def test_an_edge_line_is_not_forwarded(versal: RunningBoard) -> None:
     assert refusals(versal, EDGE_DISK)["no_trigger"] == "ENOTSUP"  # EOPNOTSUPP: one number on Linux
-    report = run_guest(versal, tasks.disk(), ("--memory", "1024", "--device", EDGE_DISK))
+    report = run_guest(versal, tasks.disk(), ("--memory", "1024", "--device", f"{EDGE_DISK},irq=forward"))
     assert [line["mode"] for line in report.summary["final"]["lines"]] == ["irqfd"]
     assert "line-edge" in {finding["code"] for finding in report.summary["findings"]}
 
