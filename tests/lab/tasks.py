@@ -154,7 +154,7 @@ set_pending=$(gicd 0x200) clear_pending=$(gicd 0x280) set_active=$(gicd 0x300) c
 set_enabled=$(gicd 0x100) clear_enabled=$(gicd 0x180)
 """
 
-# While the devices work: other vCPUs, fewer vCPUs, the SPI disabled, made pending and made inactive.
+# While the devices work: other vCPUs, fewer vCPUs, the SPI disabled, made pending, active, and neither.
 _TAMPERING = """
 irq=$(awk '/zynqmp-dma/ {{ sub(":", "", $1); print $1; exit }}' /proc/interrupts)
 round=0
@@ -165,6 +165,8 @@ while ps | grep -q '[d]ma0chan0' && [ $round -lt {rounds} ]; do
     devmem $set_pending 32 $bit
     devmem $clear_pending 32 $bit
     devmem $set_pending 32 $bit
+    devmem $set_active 32 $bit
+    devmem $clear_active 32 $bit
     echo $((round % 2)) >/sys/devices/system/cpu/cpu1/online
     round=$((round + 1))
 done
