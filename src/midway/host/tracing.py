@@ -39,14 +39,7 @@ class TraceInstance:
     def __enter__(self) -> Self:
         self._remove_stale()
         try:
-            self._directory.mkdir()
-        except OSError as error:
-            raise HostError(
-                "recording with the kernel's tracer",
-                answer=error.strerror,
-                remedy="it needs root, and tracefs mounted at /sys/kernel/tracing",
-            ) from error
-        try:
+            self._make()
             self._set("tracing_on", "0")
             self._set("buffer_size_kb", str(self._buffer))
             self._set("trace_clock", _CLOCK)
@@ -54,7 +47,9 @@ class TraceInstance:
             for event, condition in self._wanted.items():
                 self._enable(event, condition)
         except BaseException:
-            self._remove()
+            # Making one takes so long that a signal which comes meanwhile is heard as soon as it is there.
+            with suppress(FileNotFoundError):
+                self._remove()
             raise
         return self
 
@@ -91,6 +86,16 @@ class TraceInstance:
             for statistics in self._directory.glob("per_cpu/cpu*/stats")
             for count in _LOST.findall(statistics.read_text())
         )
+
+    def _make(self) -> None:
+        try:
+            self._directory.mkdir()
+        except OSError as error:
+            raise HostError(
+                "recording with the kernel's tracer",
+                answer=error.strerror,
+                remedy="it needs root, and tracefs mounted at /sys/kernel/tracing",
+            ) from error
 
     def _enable(self, event: str, condition: str) -> None:
         directory = self._directory / "events" / event
