@@ -120,7 +120,7 @@ def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> 
             if _was_lost(report):
                 report.outcome = _LOST  # type: ignore[assignment]  # neither passed nor failed: no verdict
                 item.ihook.pytest_runtest_logreport(report=report)
-        item._initrequest()  # type: ignore[attr-defined]
+        item._initrequest()  # type: ignore[attr-defined]  # fixtures anew; pytest has no public way
         reports = runtestprotocol(item, nextitem=nextitem, log=False)
     for report in reports:
         item.ihook.pytest_runtest_logreport(report=report)

@@ -36,7 +36,7 @@ import sys, time
 path = f"/proc/irq/{sys.argv[1]}/effective_affinity_list"
 end = time.monotonic() + 10
 while (found := open(path).read().strip()) != sys.argv[2] and time.monotonic() < end:
-    time.sleep(0.01)
+    time.sleep(0.01)  # /proc tells of no change by itself
 print(found)
 """
 

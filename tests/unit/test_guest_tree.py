@@ -52,7 +52,7 @@ def config(*devices: str, **fields: object) -> MachineConfig:
     return MachineConfig(
         kernel="Image",
         devices=tuple(DeviceConfig(name=name) for name in devices),
-        **fields,  # type: ignore[arg-type]
+        **fields,  # type: ignore[arg-type]  # each of its own type
     )
 
 

@@ -95,7 +95,7 @@ def place(kernel: FakeKernel, addresses: list[int]) -> None:
         assert (fd, size) == (9, 8)
         return struct.pack("=Q", entry(pages[offset // 8]))
 
-    kernel.pread = pread  # type: ignore[method-assign]
+    kernel.pread = pread  # type: ignore[method-assign]  # of this one fake
 
 
 def test_direct_memory_lies_at_its_physical_addresses_in_rising_banks(kernel: FakeKernel) -> None:

@@ -42,7 +42,7 @@ def answer(kernel: FakeKernel, request: int, layout: object, **values: int) -> N
     def handler(_: int, argument: int | bytearray) -> int:
         assert isinstance(argument, bytearray)
         for name, value in values.items():
-            layout.put(argument, name, value)  # type: ignore[attr-defined]
+            layout.put(argument, name, value)  # type: ignore[attr-defined]  # a Layout
         return 0
 
     kernel.ioctls[request] = handler

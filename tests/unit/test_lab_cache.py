@@ -82,7 +82,7 @@ def test_a_build_that_is_killed_leaves_no_artefact_and_the_next_run_removes_its_
         def build(directory):
             (directory / "half").touch()
             print("building", flush=True)
-            time.sleep(1000)
+            time.sleep(1000)  # until it is killed
 
         with Cache(Path(sys.argv[1])).use(Recipe("thing", {"content": "content"}, build)):
             pass

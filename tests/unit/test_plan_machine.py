@@ -20,6 +20,7 @@ MAC, UART = "a0010000.ethernet", "a0001000.serial"
 
 
 def config(*devices: DeviceConfig, **fields: object) -> MachineConfig:
+    # The fields are of different types.
     return MachineConfig(kernel="Image", devices=devices, **fields)  # type: ignore[arg-type]
 
 

@@ -36,7 +36,7 @@ class Events(EventLoop):
 
     def fire(self, kernel: FakeKernel, fd: int) -> None:
         kernel.contents[fd] = (1).to_bytes(8, "little")
-        self.watched[fd]()  # type: ignore[operator]
+        self.watched[fd]()  # type: ignore[operator]  # a callback
 
 
 @pytest.fixture

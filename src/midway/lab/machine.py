@@ -57,7 +57,7 @@ class Machine:
         stream: IO[bytes] | None = self._process.stdout
         assert stream is not None  # noqa: S101
         with stream:
-            while data := stream.read1(4096):  # type: ignore[attr-defined]
+            while data := stream.read1(4096):  # type: ignore[attr-defined]  # a pipe is buffered
                 self.add_console(data)
 
 

@@ -33,6 +33,7 @@ class Bindings:
 
     def __init__(self, schemas: Path) -> None:
         try:
+            # Optional, and without types: what checks the project does not have it installed.
             import dtschema  # type: ignore[import-not-found,unused-ignore]
         except ImportError as error:
             raise HostError("validating nodes", answer=str(error), remedy="pip install dtschema") from error

@@ -93,7 +93,7 @@ def record_line(device: str, number: int, seconds: float, files: HostFiles | Non
     with TraceRecorder(line_events(status.vcpus, [irq], [line.spi], others)) as recorder:
         began = time.monotonic()
         recorder.start()
-        time.sleep(seconds)
+        time.sleep(seconds)  # the recording's length, as the user asked for
         recorder.stop()
         took = time.monotonic() - began
         if _line(vm.status(), device, number).mode is not line.mode:
