@@ -16,6 +16,7 @@
 #include <linux/io.h>
 #include <linux/iommu.h>
 #include <linux/mm.h>
+#include <linux/moduleparam.h>
 #include <linux/overflow.h>
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
@@ -28,10 +29,23 @@ void vfio_forward_direct_init(struct vfio_forward_device *device)
 	mutex_init(&device->memory.lock);
 }
 
+/*
+ * For clients of the standard ABI, which do not know of DIRECT.  Nothing then
+ * checks that their memory is where the device will look for it, and nothing
+ * holds it for the device when they die.
+ */
+static bool direct_unverified;
+module_param(direct_unverified, bool, 0644);
+MODULE_PARM_DESC(direct_unverified,
+		 "Registers without DIRECT: nobody verifies or holds memory");
+
 bool vfio_forward_registers_allowed(struct vfio_forward_device *device)
 {
-	return !device->direct ||
-	       READ_ONCE(device->memory.state) == VFIO_FORWARD_DIRECT_HELD;
+	u32 state = READ_ONCE(device->memory.state);
+
+	return !device->direct || state == VFIO_FORWARD_DIRECT_HELD ||
+	       (state == VFIO_FORWARD_DIRECT_NONE &&
+		READ_ONCE(direct_unverified));
 }
 
 /*

@@ -46,9 +46,11 @@ struct vfio_forward_target {
 	bool		engaged;	/* what is the case */
 	bool		stormed;
 	struct eventfd_ctx *notify;	/* of a storm */
-	u32		limit;		/* interrupts in a window; more are a storm */
-	u32		in_window;
-	unsigned long	window_end;	/* jiffies */
+	u32		limit;		/* forwarded before the first look */
+	u32		interval;	/* ... before the next one */
+	u32		until_look;	/* what is left of that */
+	bool		looking;	/* interrupts take the old way */
+	u32		asserted;	/* so many of them in a row */
 	u64		forwarded;
 	u64		early;
 	u64		switches;
@@ -164,11 +166,18 @@ ssize_t vfio_forward_write(struct vfio_device *core, const char __user *buffer,
 			   size_t count, loff_t *position);
 int vfio_forward_mmap(struct vfio_device *core, struct vm_area_struct *vma);
 
-/* irq.c: lines to eventfds and back */
+/* irq.c: lines to eventfds */
 int vfio_forward_lines_init(struct vfio_forward_device *device);
 void vfio_forward_lines_release(struct vfio_forward_device *device);
 void vfio_forward_lines_open(struct vfio_forward_device *device);
 void vfio_forward_lines_close(struct vfio_forward_device *device);
+void vfio_forward_mask(struct vfio_forward_line *line);
+void vfio_forward_unmask(struct vfio_forward_line *line);
+int vfio_forward_set_trigger(struct vfio_forward_device *device,
+			     struct vfio_forward_line *line, int fd);
+int vfio_forward_loopback(struct vfio_forward_line *line);
+
+/* set_irqs.c: what users ask of lines */
 long vfio_forward_irq_info(struct vfio_forward_device *device,
 			   void __user *argument);
 long vfio_forward_set_irqs(struct vfio_forward_device *device,
@@ -176,15 +185,30 @@ long vfio_forward_set_irqs(struct vfio_forward_device *device,
 int vfio_forward_counters(struct vfio_forward_device *device, u32 flags,
 			  void __user *argument, size_t size);
 
-/* forward.c: lines to a guest's vGIC */
+/* vgic.c: a guest's vGIC */
 #if IS_ENABLED(CONFIG_ARM64) && IS_ENABLED(CONFIG_KVM) && \
 	IS_ENABLED(CONFIG_KPROBES)
 void vfio_forward_find_vgic(void);
 void vfio_forward_kvm_open(struct vfio_forward_device *device);
 void vfio_forward_kvm_close(struct vfio_forward_device *device);
+bool vfio_forward_vgic_offered(void);
+int vfio_forward_vgic_check(struct kvm *kvm, u32 spi);
+bool vfio_forward_vgic_map(const struct vfio_forward_target *target,
+			   unsigned int irq);
+void vfio_forward_vgic_unmap(const struct vfio_forward_target *target);
+void vfio_forward_vgic_raise(const struct vfio_forward_target *target);
+bool vfio_forward_vgic_is_enabled(const struct vfio_forward_target *target);
+void vfio_forward_vgic_recall(const struct vfio_forward_target *target);
+
+/* forward.c: lines to a guest's vGIC */
 bool vfio_forward_inject(struct vfio_forward_line *line,
 			 struct eventfd_ctx **notify);
 void vfio_forward_stop(struct vfio_forward_line *line);
+void vfio_forward_watch(struct vfio_forward_target *target, u32 limit);
+void vfio_forward_look(struct vfio_forward_line *line);
+
+/* route.c: which SPI a line has */
+void vfio_forward_unclaim(struct vfio_forward_target *target);
 int vfio_forward_route(struct vfio_forward_device *device, u32 flags,
 		       void __user *argument, size_t size);
 #else
@@ -207,6 +231,10 @@ static inline bool vfio_forward_inject(struct vfio_forward_line *line,
 }
 
 static inline void vfio_forward_stop(struct vfio_forward_line *line)
+{
+}
+
+static inline void vfio_forward_look(struct vfio_forward_line *line)
 {
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Lines: the device's interrupts to eventfds, and eventfds to mask and unmask.
+ * Lines: the device's interrupts to eventfds, masked and unmasked.
  *
  * A level line is masked when it has fired and stays so until the user
  * unmasks it.  The masked state is the user's: it outlives a change of the
@@ -11,9 +11,20 @@
 #include <linux/irq.h>
 #include <linux/ktime.h>
 #include <linux/slab.h>
-#include <linux/uaccess.h>
 
 #include "internal.h"
+
+/* Whether an earlier line is the same interrupt. */
+static bool vfio_forward_repeats(const struct vfio_forward_device *device,
+				 unsigned int index)
+{
+	unsigned int earlier;
+
+	for (earlier = 0; earlier < index; earlier++)
+		if (device->lines[earlier].irq == device->lines[index].irq)
+			return true;
+	return false;
+}
 
 int vfio_forward_lines_init(struct vfio_forward_device *device)
 {
@@ -47,6 +58,14 @@ int vfio_forward_lines_init(struct vfio_forward_device *device)
 		if (!line->name)
 			return -ENOMEM;
 	}
+
+	/*
+	 * What only repeats a line could never be used, and a client that uses
+	 * every line there is, as QEMU does, would have to give up.
+	 */
+	while (device->num_lines &&
+	       vfio_forward_repeats(device, device->num_lines - 1))
+		kfree(device->lines[--device->num_lines].name);
 	return 0;
 }
 
@@ -75,7 +94,7 @@ static void vfio_forward_note_unmasked(struct vfio_forward_line *line)
 						 line->masked_since));
 }
 
-static void vfio_forward_mask(struct vfio_forward_line *line)
+void vfio_forward_mask(struct vfio_forward_line *line)
 {
 	unsigned long flags;
 
@@ -88,12 +107,13 @@ static void vfio_forward_mask(struct vfio_forward_line *line)
 	spin_unlock_irqrestore(&line->lock, flags);
 }
 
-static void vfio_forward_unmask(struct vfio_forward_line *line)
+void vfio_forward_unmask(struct vfio_forward_line *line)
 {
 	unsigned long flags;
 
 	spin_lock_irqsave(&line->lock, flags);
 	if (line->masked) {
+		vfio_forward_look(line);
 		vfio_forward_note_unmasked(line);
 		if (line->trigger)
 			enable_irq(line->irq);
@@ -143,30 +163,6 @@ static irqreturn_t vfio_forward_handler(int irq, void *data)
 	if (notify)
 		eventfd_signal(notify, 1);
 	return ret;
-}
-
-static int vfio_forward_mask_wakeup(void *opaque, void *unused)
-{
-	vfio_forward_mask(opaque);
-	return 0;
-}
-
-/*
- * Returns 1 to be called again from a work queue.  A user may have bound one
- * eventfd to trigger and unmask.  Unmasked from within its own handler, a
- * line that stays asserted would never let the CPU go.
- */
-static int vfio_forward_unmask_wakeup(void *opaque, void *unused)
-{
-	if (in_hardirq())
-		return 1;
-	vfio_forward_unmask(opaque);
-	return 0;
-}
-
-static void vfio_forward_unmask_work(void *opaque, void *unused)
-{
-	vfio_forward_unmask(opaque);
 }
 
 static bool vfio_forward_irq_taken(struct vfio_forward_device *device,
@@ -237,7 +233,7 @@ static void vfio_forward_free_irq(struct vfio_forward_line *line)
  * interrupts go to the new eventfd from now on and none is lost; an fd that is
  * no eventfd leaves everything as it was.
  */
-static int vfio_forward_set_trigger(struct vfio_forward_device *device,
+int vfio_forward_set_trigger(struct vfio_forward_device *device,
 				    struct vfio_forward_line *line, int fd)
 {
 	struct eventfd_ctx *trigger, *old;
@@ -273,7 +269,7 @@ static int vfio_forward_set_trigger(struct vfio_forward_device *device,
 }
 
 /* A guest can complete only an interrupt that is active in the controller. */
-static int vfio_forward_loopback(struct vfio_forward_line *line)
+int vfio_forward_loopback(struct vfio_forward_line *line)
 {
 	bool has_target;
 
@@ -286,168 +282,6 @@ static int vfio_forward_loopback(struct vfio_forward_line *line)
 					     true);
 	vfio_forward_handler(line->irq, line);
 	return 0;
-}
-
-static int vfio_forward_action_trigger(struct vfio_forward_device *device,
-				       struct vfio_forward_line *line,
-				       const struct vfio_irq_set *set,
-				       const void *data)
-{
-	u32 type = set->flags & VFIO_IRQ_SET_DATA_TYPE_MASK;
-
-	if (!set->count && type == VFIO_IRQ_SET_DATA_NONE)
-		return vfio_forward_set_trigger(device, line, -1);
-	if (set->count != 1)
-		return -EINVAL;
-	if (type == VFIO_IRQ_SET_DATA_EVENTFD)
-		return vfio_forward_set_trigger(device, line, *(const s32 *)data);
-
-	if (!line->trigger)
-		return -EINVAL;
-	if (type == VFIO_IRQ_SET_DATA_NONE || *(const u8 *)data)
-		return vfio_forward_loopback(line);
-	return 0;
-}
-
-static int vfio_forward_action_mask(struct vfio_forward_line *line,
-				    const struct vfio_irq_set *set,
-				    const void *data)
-{
-	u32 type = set->flags & VFIO_IRQ_SET_DATA_TYPE_MASK;
-	s32 fd;
-
-	if (set->count != 1 || !(line->flags & VFIO_IRQ_INFO_MASKABLE))
-		return -EINVAL;
-
-	if (type == VFIO_IRQ_SET_DATA_EVENTFD) {
-		fd = *(const s32 *)data;
-		if (fd != -1)
-			return vfio_virqfd_enable(line, vfio_forward_mask_wakeup,
-						  NULL, NULL, &line->mask, fd);
-		vfio_virqfd_disable(&line->mask);
-		return 0;
-	}
-
-	if (type == VFIO_IRQ_SET_DATA_NONE || *(const u8 *)data)
-		vfio_forward_mask(line);
-	return 0;
-}
-
-static int vfio_forward_action_unmask(struct vfio_forward_line *line,
-				      const struct vfio_irq_set *set,
-				      const void *data)
-{
-	u32 type = set->flags & VFIO_IRQ_SET_DATA_TYPE_MASK;
-	s32 fd;
-
-	if (set->count != 1 || !(line->flags & VFIO_IRQ_INFO_MASKABLE))
-		return -EINVAL;
-
-	if (type == VFIO_IRQ_SET_DATA_EVENTFD) {
-		fd = *(const s32 *)data;
-		if (fd != -1)
-			return vfio_virqfd_enable(line,
-						  vfio_forward_unmask_wakeup,
-						  vfio_forward_unmask_work,
-						  NULL, &line->unmask, fd);
-		vfio_virqfd_disable(&line->unmask);
-		return 0;
-	}
-
-	if (type == VFIO_IRQ_SET_DATA_NONE || *(const u8 *)data)
-		vfio_forward_unmask(line);
-	return 0;
-}
-
-long vfio_forward_set_irqs(struct vfio_forward_device *device,
-			   void __user *argument)
-{
-	const size_t size = offsetofend(struct vfio_irq_set, count);
-	struct vfio_forward_line *line;
-	struct vfio_irq_set set;
-	size_t data_size;
-	void *data = NULL;
-	int ret;
-
-	if (copy_from_user(&set, argument, size))
-		return -EFAULT;
-	/* Each index has one interrupt. */
-	ret = vfio_set_irqs_validate_and_prepare(&set, 1, device->num_lines,
-						 &data_size);
-	if (ret)
-		return ret;
-	line = &device->lines[set.index];
-
-	if (data_size) {
-		data = memdup_user(argument + size, data_size);
-		if (IS_ERR(data))
-			return PTR_ERR(data);
-	}
-
-	mutex_lock(&device->irq_lock);
-	switch (set.flags & VFIO_IRQ_SET_ACTION_TYPE_MASK) {
-	case VFIO_IRQ_SET_ACTION_TRIGGER:
-		ret = vfio_forward_action_trigger(device, line, &set, data);
-		break;
-	case VFIO_IRQ_SET_ACTION_MASK:
-		ret = vfio_forward_action_mask(line, &set, data);
-		break;
-	case VFIO_IRQ_SET_ACTION_UNMASK:
-		ret = vfio_forward_action_unmask(line, &set, data);
-		break;
-	default:
-		ret = -ENOTTY;
-	}
-	mutex_unlock(&device->irq_lock);
-
-	kfree(data);
-	return ret;
-}
-
-long vfio_forward_irq_info(struct vfio_forward_device *device,
-			   void __user *argument)
-{
-	const size_t size = offsetofend(struct vfio_irq_info, count);
-	struct vfio_irq_info info;
-
-	if (copy_from_user(&info, argument, size))
-		return -EFAULT;
-	if (info.argsz < size || info.index >= device->num_lines)
-		return -EINVAL;
-
-	info.flags = device->lines[info.index].flags;
-	info.count = 1;
-
-	return copy_to_user(argument, &info, size) ? -EFAULT : 0;
-}
-
-int vfio_forward_counters(struct vfio_forward_device *device, u32 flags,
-			  void __user *argument, size_t size)
-{
-	struct vfio_forward_counters counters;
-	struct vfio_forward_line *line;
-	int ret;
-
-	ret = vfio_check_feature(flags, size, VFIO_DEVICE_FEATURE_GET,
-				 sizeof(counters));
-	if (ret != 1)
-		return ret;
-	if (copy_from_user(&counters, argument, sizeof(counters)))
-		return -EFAULT;
-	if (counters.index >= device->num_lines || counters.flags)
-		return -EINVAL;
-	line = &device->lines[counters.index];
-
-	spin_lock_irq(&line->lock);
-	counters.delivered = line->delivered;
-	counters.spurious = line->spurious;
-	counters.masked_ns = line->masked_ns;
-	if (line->masked)
-		counters.masked_ns += ktime_to_ns(ktime_sub(ktime_get(),
-							    line->masked_since));
-	spin_unlock_irq(&line->lock);
-
-	return copy_to_user(argument, &counters, sizeof(counters)) ? -EFAULT : 0;
 }
 
 /* The device is being opened: nobody else can be using its lines. */

@@ -188,18 +188,20 @@ static int vfio_forward_store(void __iomem *io, const char __user *buffer,
 	return 0;
 }
 
-ssize_t vfio_forward_read(struct vfio_device *core, char __user *buffer,
-			  size_t count, loff_t *position)
+/* Reads to, or writes from, the user's buffer, as `access` says. */
+static ssize_t vfio_forward_transfer(struct vfio_device *core,
+				     char __user *buffer, size_t count,
+				     loff_t *position, u32 access)
 {
 	struct vfio_forward_device *device = vfio_forward_of(core);
+	bool reads = access == VFIO_REGION_INFO_FLAG_READ;
 	struct vfio_forward_region *region;
 	size_t done, width;
 	void __iomem *io;
 	u64 offset;
 	int ret = 0;
 
-	region = vfio_forward_locate(device, *position,
-				     VFIO_REGION_INFO_FLAG_READ, &count);
+	region = vfio_forward_locate(device, *position, access, &count);
 	if (IS_ERR(region))
 		return PTR_ERR(region);
 	io = vfio_forward_io(device, region);
@@ -209,7 +211,12 @@ ssize_t vfio_forward_read(struct vfio_device *core, char __user *buffer,
 	offset = *position & OFFSET_MASK;
 	for (done = 0; done < count; done += width, offset += width) {
 		width = vfio_forward_width(offset, count - done, count);
-		ret = vfio_forward_load(io + offset, buffer + done, width);
+		if (reads)
+			ret = vfio_forward_load(io + offset, buffer + done,
+						width);
+		else
+			ret = vfio_forward_store(io + offset, buffer + done,
+						 width);
 		if (ret)
 			break;
 	}
@@ -218,34 +225,19 @@ ssize_t vfio_forward_read(struct vfio_device *core, char __user *buffer,
 	return done ? done : ret;
 }
 
+ssize_t vfio_forward_read(struct vfio_device *core, char __user *buffer,
+			  size_t count, loff_t *position)
+{
+	return vfio_forward_transfer(core, buffer, count, position,
+				     VFIO_REGION_INFO_FLAG_READ);
+}
+
 ssize_t vfio_forward_write(struct vfio_device *core, const char __user *buffer,
 			   size_t count, loff_t *position)
 {
-	struct vfio_forward_device *device = vfio_forward_of(core);
-	struct vfio_forward_region *region;
-	size_t done, width;
-	void __iomem *io;
-	u64 offset;
-	int ret = 0;
-
-	region = vfio_forward_locate(device, *position,
-				     VFIO_REGION_INFO_FLAG_WRITE, &count);
-	if (IS_ERR(region))
-		return PTR_ERR(region);
-	io = vfio_forward_io(device, region);
-	if (!io)
-		return -ENOMEM;
-
-	offset = *position & OFFSET_MASK;
-	for (done = 0; done < count; done += width, offset += width) {
-		width = vfio_forward_width(offset, count - done, count);
-		ret = vfio_forward_store(io + offset, buffer + done, width);
-		if (ret)
-			break;
-	}
-
-	*position += done;
-	return done ? done : ret;
+	/* Only read from, with this access. */
+	return vfio_forward_transfer(core, (char __user *)buffer, count,
+				     position, VFIO_REGION_INFO_FLAG_WRITE);
 }
 
 /*

@@ -42,10 +42,12 @@
  * (KVM_IRQ_LINE, the end of an irqfd with resampling) takes an interrupt from
  * the guest that then never completes it.  Release the trigger before.
  *
- * More than limit interrupts within 100 ms are a storm: a guest completes
- * interrupts of a device that is not yet quiet.  The line then returns to
- * its trigger as if a SET had said so; notify is signalled, and STORMED stays
- * set until the next SET.
+ * A guest may complete interrupts of a device that is not quiet.  After limit
+ * of them, and then after ever more, up to 64 times limit, one goes to the
+ * trigger, so that the line can be looked at when the user unmasks it.  Is it
+ * not asserted, the next one is forwarded again.  Is it asserted 1024 times in
+ * a row, that is a storm: the line returns to its trigger as if a SET had said
+ * so; notify is signalled, and STORMED stays set until the next SET.
  *
  * SET answers
  *   EINVAL	data too short; index or spi out of range; flags other than
@@ -62,7 +64,7 @@
  */
 #define VFIO_FORWARD_FEATURE_FORWARD	0x4d00
 
-#define VFIO_FORWARD_ROUTE_LIMIT	10000
+#define VFIO_FORWARD_ROUTE_LIMIT	1000
 
 struct vfio_forward_route {
 	__u32		index;		/* in: the line, as in VFIO_DEVICE_SET_IRQS */
@@ -71,7 +73,7 @@ struct vfio_forward_route {
 #define VFIO_FORWARD_ROUTE_ENGAGED	(1 << 1)	/* interrupts go there */
 #define VFIO_FORWARD_ROUTE_STORMED	(1 << 2)	/* a storm ended it */
 	__u32		spi;		/* INTID - 32, as KVM_IRQFD's gsi */
-	__u32		limit;		/* interrupts in 100 ms; SET: 0 is LIMIT */
+	__u32		limit;		/* interrupts before a look; SET: 0 is LIMIT */
 	__s32		notify;		/* SET: an eventfd or -1; GET: -1 */
 	__u32		reserved;	/* 0 */
 	/* GET, since the device was opened; SET: 0 */

@@ -32,7 +32,7 @@ struct subject {
 	unsigned long constant;	/* offset of a register in region 0 that keeps its value */
 	unsigned long hole;	/* an offset in region 0 at which the bus answers with an abort; 0: none */
 	bool reset;		/* has a reset of its own */
-	bool twin;		/* line 1 is line 0 again */
+	bool unverified;	/* the driver lets its registers be used without DIRECT */
 };
 
 /* Prints one line; a result that is not the expected one is counted. */

@@ -60,9 +60,6 @@ static void check_trigger(struct subject *subject)
 	EXPECT("released in the other way", 0, set_irqs(device, NONE | TRIGGER, 0, 0, 0, NULL, 0));
 
 	EXPECT("a trigger", 0, set_eventfd(device, TRIGGER, 0, first));
-	if (subject->twin)
-		EXPECT("a trigger for the same interrupt under another index", EBUSY,
-		       set_eventfd(device, TRIGGER, 1, second));
 	require("nothing has happened yet", !signalled(first, 0));
 	EXPECT("loopback", 0, set_irqs(device, NONE | TRIGGER, 0, 0, 1, NULL, 0));
 	require("loopback arrives", signalled(first, 1000));
@@ -86,10 +83,6 @@ static void check_trigger(struct subject *subject)
 	EXPECT("loopback of a released line", EINVAL, set_irqs(device, NONE | TRIGGER, 0, 0, 1, NULL, 0));
 	if (subject->level)
 		EXPECT("unmask of a released line", 0, set_irqs(device, NONE | UNMASK, 0, 0, 1, NULL, 0));
-	if (subject->twin) {
-		EXPECT("the other index, now that it is free", 0, set_eventfd(device, TRIGGER, 1, second));
-		EXPECT("and released", 0, set_eventfd(device, TRIGGER, 1, -1));
-	}
 	close(first);
 	close(second);
 }

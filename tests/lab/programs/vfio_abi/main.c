@@ -54,7 +54,7 @@ int main(int argc, char **argv)
 	subject.constant = pair(argc - 4, argv + 4, "constant");
 	subject.hole = pair(argc - 4, argv + 4, "hole");
 	subject.reset = pair(argc - 4, argv + 4, "reset");
-	subject.twin = pair(argc - 4, argv + 4, "twin");
+	subject.unverified = pair(argc - 4, argv + 4, "unverified");
 
 	if (!strcmp(argv[1], "cycles"))
 		run_cycles(&subject, pair(argc - 4, argv + 4, "count"));
