@@ -16,6 +16,9 @@ LONGEST_COMMAND_LINE = 2047  # bytes; what arm64's COMMAND_LINE_SIZE holds, the 
 _FileName = Annotated[str, msgspec.Meta(pattern=r"^[^\x00]*$")]
 
 
+_LineName = Annotated[str, msgspec.Meta(min_length=1, max_length=255)]
+
+
 class InterruptMode(StrEnum):
     """How a device's interrupt reaches the guest and is completed."""
 
@@ -57,14 +60,16 @@ class ProviderPolicy(StrEnum):
 
 
 class DeviceConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One passed-through device: `name` as in /sys/bus/platform/devices; `irq` None is the best offered.
+    """One passed-through device: `name` as in /sys/bus/platform/devices.
 
+    `irq` is the mode of all its lines, or modes by a line's name (or index, "0"); what it does not name is in
+    the best mode that is offered.
     `clocks` gives rates in Hz by clock name (or index, "0"), in place of those the host would report.
     `policies` overrides what becomes of single properties of the node: `{"dmas": "dropped"}`.
     """
 
     name: Annotated[str, msgspec.Meta(min_length=1, max_length=255, pattern=r"^[^/\x00-\x20]+$")]
-    irq: InterruptMode | None = None
+    irq: InterruptMode | dict[_LineName, InterruptMode] | None = None
     address: AddressPolicy = AddressPolicy.AUTO
     clocks: dict[str, Annotated[int, msgspec.Meta(ge=1, le=0xFFFFFFFF)]] = {}
     policies: dict[str, ProviderPolicy] = {}

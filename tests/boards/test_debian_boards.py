@@ -2,6 +2,9 @@
 """Every device of every board in Debian's arm64 kernel package: a plan, and a sound tree for it."""
 
 import random
+from collections import Counter
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 
 import pytest
@@ -16,6 +19,7 @@ from midway.measure.readback import dtc_warnings, faults_of, guests_of
 from midway.passthrough.verdict import Verdict
 
 DOCS = Path(__file__).parents[2] / "docs"
+_AT_ONCE = 24
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +35,18 @@ def corpus() -> tuple[str, list[Board]]:
 
 @pytest.fixture(scope="module")
 def surveyed(corpus: tuple[str, list[Board]]) -> Survey:
-    return survey(corpus[1])
+    """By all processors, some boards at a time."""
+    boards = corpus[1]
+    some_boards = [boards[at : at + _AT_ONCE] for at in range(0, len(boards), _AT_ONCE)]
+    with ProcessPoolExecutor(mp_context=get_context("spawn")) as processes:
+        parts = list(processes.map(survey, some_boards))
+    return Survey(
+        sum(part.boards for part in parts),
+        tuple(outcome for part in parts for outcome in part.outcomes),
+        tuple(error for part in parts for error in part.errors),
+        sum(part.seconds for part in parts),
+        sum((part.census for part in parts), Counter()),
+    )
 
 
 def some(boards: list[Board], seed: int, count: int) -> list[Board]:

@@ -16,8 +16,9 @@ from midway.host.sysfs import HostFiles
 class FakeFiles(HostFiles):
     """Files of a host: writes to the driver core have their effect, and those in `taken` cannot be opened."""
 
-    __slots__ = ("host",)
-    host: "FakeHost"
+    def __init__(self, host: "FakeHost") -> None:
+        super().__init__(host.root)
+        self.host = host
 
     def write(
         self, path: Path, value: str, attempted: str, device: str | None = None, remedy: str | None = None
@@ -44,8 +45,7 @@ class FakeHost:
     def __post_init__(self) -> None:
         for name in ("sys/class/vfio", "sys/firmware/devicetree/base", "proc", "dev/vfio", "run"):
             (self.root / name).mkdir(parents=True)
-        self.files = FakeFiles(self.root)
-        object.__setattr__(self.files, "host", self)
+        self.files = FakeFiles(self)
 
     def text(self, path: str, value: str = "") -> Path:
         file = self.root / path

@@ -77,6 +77,38 @@ def test_a_board_that_is_not_here_is_used_for_nothing(dtb: str, capsys: pytest.C
     assert "What the host uses it for" not in capsys.readouterr().out
 
 
+def test_the_page_has_its_columns_one_below_the_other_under_headings(
+    dtb: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["explain", MAC, "--tree", dtb]) == 0
+    page = capsys.readouterr().out
+    assert (
+        "Interrupts (IRQ)\n"
+        "  line  name   host   trigger      mode\n"
+        "  0     rx     SPI 7  level-high   forward\n"
+    ) in page
+    (resets,) = (line.split() for line in page.splitlines() if line.startswith("  resets "))
+    assert " ".join(resets) == "resets held kept on by the host (host: /soc/clock-controller@0)"
+
+
+def test_what_does_not_fit_into_a_line_of_the_page_goes_on_in_its_column(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    names = ", ".join(f'"clock-of-a-long-name-{at}"' for at in range(6))
+    clocks = f"clocks = {', '.join(['<&osc>'] * 6)}; clock-names = {names};"
+    file = tmp_path / "long.dtb"
+    file.write_bytes(
+        write(compiled(BOARD.replace('clocks = <&half>, <&cmu 3>; clock-names = "bus", "core";', clocks)))
+    )
+    assert main(["explain", MAC, "--tree", str(file)]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    first = next(at for at, line in enumerate(lines) if line.startswith("  clocks "))
+    column = lines[first].index("clock-of-a-long-name-0")
+    assert lines[first + 1][:column].isspace()
+    assert lines[first + 1][column:].startswith("clock-of-a-long-name-")
+    assert all(len(line) <= 112 for line in lines[first : first + 3])
+
+
 def test_plan_all_gives_every_device_a_verdict_and_counts_them(
     dtb: str, capsys: pytest.CaptureFixture[str]
 ) -> None:

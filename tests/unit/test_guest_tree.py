@@ -198,3 +198,16 @@ def test_devices_whose_bus_shifts_dma_have_a_bus_of_their_own(tmp_path: Path) ->
     assert guest.cells("/platform-1", "dma-ranges") == [0, 0xC0000000, 0, 0, 0, 0x40000000]
     assert guest.child("dev@", "/platform-1")
     assert decompiled(plan.tree)[1] == ""
+
+
+def test_devices_whose_bus_is_coherent_have_a_bus_of_their_own(tmp_path: Path) -> None:
+    source = """
+    /dts-v1/; / { #address-cells = <2>; #size-cells = <2>;
+      plain@10000 { compatible = "x"; reg = <0 0x10000 0 0x1000>; };
+      bus { compatible = "simple-bus"; #address-cells = <2>; #size-cells = <2>; ranges; dma-coherent;
+        dev@20000 { compatible = "x"; reg = <0 0x20000 0 0x1000>; }; }; };
+    """
+    guest = Guest(machine(source, config("10000.plain", "20000.dev")), tmp_path)
+    assert "dma-coherent" not in guest.properties("/platform")
+    assert "dma-coherent" in guest.properties("/platform-1")
+    assert guest.child("dev@", "/platform-1")

@@ -3,6 +3,7 @@ import errno
 import json
 import os
 import signal
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import pytest
@@ -165,6 +166,15 @@ def test_the_commands_status_says_whether_a_guest_can_run(
     assert report["checks"][0]["code"] == "gic"
 
 
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """SIGINT raises KeyboardInterrupt, also where a shell started the tests with SIGINT ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interruptible")
 def test_requests_to_stop_wait_for_the_end_of_a_step() -> None:
     with pytest.raises(KeyboardInterrupt):  # noqa: PT012, SIM117
         with uninterrupted():

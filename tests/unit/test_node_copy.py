@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The device's node in the guest: registers, interrupts, children, DMA."""
 
+import pytest
+
+from midway.board.tree import platform_buses
 from midway.config import AddressPolicy, InterruptMode
 from midway.devicetree.addresses import Span
 from midway.devicetree.node import cells, cells64, strings
@@ -113,12 +116,26 @@ def test_an_empty_region_is_refused() -> None:
     assert codes(plan(device("", size="0")), Severity.REFUSAL) == {"empty-region"}
 
 
-def test_coherence_is_taken_over_from_the_bus() -> None:
-    bus = 'bus {{ compatible = "simple-bus"; ranges; {} #address-cells = <2>; #size-cells = <2>; {} }};'
-    assert "dma-coherent" in plan(bus.format("dma-coherent;", device(""))).node.properties
-    assert "dma-coherent" not in plan(bus.format("", device(""))).node.properties
-    against = plan(bus.format("dma-coherent;", device("dma-noncoherent;")))
-    assert "dma-coherent" not in against.node.properties
+BUS = 'bus {{ compatible = "simple-bus"; ranges; {} #address-cells = <2>; #size-cells = <2>; {} }};'
+
+
+@pytest.mark.parametrize(
+    ("of_the_bus", "of_the_device", "the_guests_bus_says_so"),
+    [
+        ("", "", False),
+        ("dma-coherent;", "", True),
+        ("dma-coherent;", "dma-noncoherent;", False),
+        ("", "dma-coherent;", False),
+    ],
+)
+def test_coherence_is_stated_where_the_host_states_it(
+    of_the_bus: str, of_the_device: str, the_guests_bus_says_so: bool
+) -> None:
+    found = plan(BUS.format(of_the_bus, device(of_the_device)))
+    (guests_bus,) = platform_buses([found])
+    assert ("dma-coherent" in guests_bus.properties) == the_guests_bus_says_so
+    assert ("dma-coherent" in found.node.properties) == (of_the_device == "dma-coherent;")
+    assert ("dma-noncoherent" in found.node.properties) == (of_the_device == "dma-noncoherent;")
 
 
 def test_what_the_hosts_bus_does_to_dma_the_guests_must_do() -> None:

@@ -164,6 +164,26 @@ def test_a_pool_without_a_place_is_reserved_in_the_guests_own_ram() -> None:
     assert codes(found) == codes(found, Severity.REFUSAL) == set()
 
 
+def test_devices_that_share_a_pool_on_the_host_have_one_each_in_the_guest() -> None:
+    pool = 'pool: pool { compatible = "shared-dma-pool"; size = <0 0x100000>; };'
+    other = 'e@20000 { compatible = "y"; reg = <0 0x20000 0 0x1000>; memory-region = <&pool>; };'
+    host = board(f"reserved-memory {{ {pool} }};" + device("memory-region = <&pool>;") + other)
+    made = [node for found in plans(host, "10000.d", "20000.e") for node in found.pools]
+    assert [node.name for node in made] == ["pool-10000-d", "pool-20000-e"]
+    assert len({number(node, "phandle") for node in made}) == 2
+
+
+@pytest.mark.parametrize("label", ["Bus_Clk", "bus.clk", "bus  clk!"])
+def test_a_stand_ins_name_is_spelled_as_bindings_spell_such_names(label: str) -> None:
+    found = plan(OSC + device(f'clocks = <&osc>; clock-names = "{label}";'))
+    assert [node.name for node in found.providers] == ["clock-10000-d-bus-clk"]
+
+
+def test_stand_ins_whose_names_would_be_spelled_alike_are_numbered() -> None:
+    body = CMU + device('clocks = <&cmu 1>, <&cmu 2>; clock-names = "a_b", "a-b";')
+    assert [node.name for node in plan(body).providers] == ["clock-10000-d-a-b", "clock-10000-d-a-b-2"]
+
+
 def test_reserved_memory_at_a_fixed_place_is_refused_with_where_it_is() -> None:
     region = "fw: fw@80000 { reg = <0 0x80000 0 1>; no-map; };"
     memory = f"reserved-memory {{ #address-cells = <2>; #size-cells = <2>; {region} }};"
@@ -187,16 +207,79 @@ def test_an_essential_provider_of_a_child_is_only_dropped() -> None:
     assert codes(plan(body)) == {"provider-dropped"}
 
 
-def test_targets_in_the_device_itself_are_kept_with_new_phandles() -> None:
+def test_of_several_references_those_left_out_keep_their_places_and_names() -> None:
     body = CMU + device(
         'phys = <&own 7>, <&far 8>; phy-names = "own", "far";',
         "own: own { #phy-cells = <1>; };",
     )
     found = plan(body + "far: far { #phy-cells = <1>; };")
     phandle = found.node.children[0].properties["phandle"]
-    assert found.node.properties["phys"] == phandle + cells(7)
-    assert found.node.properties["phy-names"] == strings("own")
+    assert found.node.properties["phys"] == phandle + cells(7) + cells(0)
+    assert found.node.properties["phy-names"] == strings("own", "far")
     assert codes(found) == {"provider-dropped"}
+
+
+def test_the_first_of_several_keeps_its_place_too() -> None:
+    body = CMU + device(
+        'resets = <&cmu 1>, <&own 7>; reset-names = "far", "own";', "own: own { #reset-cells = <1>; };"
+    )
+    found = plan(body)
+    phandle = found.node.children[0].properties["phandle"]
+    assert found.node.properties["resets"] == cells(0) + phandle + cells(7)
+    assert found.node.properties["reset-names"] == strings("far", "own")
+
+
+def test_when_none_of_several_is_left_the_property_goes_with_its_names() -> None:
+    found = plan(CMU + device('resets = <0>, <&cmu 7>; reset-names = "a", "b";'))
+    assert not {"resets", "reset-names"} & set(found.node.properties)
+
+
+def test_a_list_in_which_linux_stops_at_an_empty_entry_gets_shorter() -> None:
+    body = "far: far { #msi-cells = <0>; };" + device("msi-parent = <&far>, <&own>;", "own: own { };")
+    found = plan(body)
+    assert found.node.properties["msi-parent"] == found.node.children[0].properties["phandle"]
+
+
+def test_of_the_clocks_to_set_up_those_that_stay_with_the_host_are_set_to_nothing() -> None:
+    body = CMU + device(
+        "assigned-clocks = <&cmu 1>, <&own>, <&own>; assigned-clock-rates = <5>, <7>, <9>;"
+        "assigned-clock-rates-u64 = /bits/ 64 <5 7 9>;"
+        "assigned-clock-parents = <&own>, <&own>, <&cmu 2>;",
+        "own: own { #clock-cells = <0>; };",
+    )
+    found = plan(body)
+    phandle = found.node.children[0].properties["phandle"]
+    assert found.node.properties["assigned-clocks"] == cells(0) + phandle + phandle
+    assert found.node.properties["assigned-clock-rates"] == cells(0, 7, 9)
+    assert found.node.properties["assigned-clock-rates-u64"] == cells(0, 0, 0, 7, 0, 9)
+    assert found.node.properties["assigned-clock-parents"] == cells(0) + phandle + cells(0)
+
+
+@pytest.mark.parametrize(
+    "properties",
+    [
+        "assigned-clocks = <&cmu 1>; assigned-clock-parents = <&own>; assigned-clock-rates = <5>;",
+        "assigned-clock-rates = <5>; assigned-clock-parents = <&own>; assigned-clocks = <&cmu 1>;",
+    ],
+)
+def test_without_a_clock_to_set_up_nothing_is_left_of_how(properties: str) -> None:
+    found = plan(CMU + device(properties, "own: own { #clock-cells = <0>; };"))
+    assert not [name for name in found.node.properties if name.startswith("assigned-clock")]
+    (decided,) = (made for made in found.decisions if made.property == "assigned-clock-parents")
+    assert (decided.policy, decided.outcome) == (ProviderPolicy.HOST, "their clocks stay with the host")
+
+
+def test_clocks_that_all_go_to_the_guest_are_set_up_as_on_the_host() -> None:
+    body = device(
+        "assigned-clocks = <&own>, <&own>; assigned-clock-rates = <5>, <0>;"
+        "assigned-clock-parents = <0>, <&own>;",
+        "own: own { #clock-cells = <0>; };",
+    )
+    found = plan(body)
+    phandle = found.node.children[0].properties["phandle"]
+    assert found.node.properties["assigned-clocks"] == phandle * 2
+    assert found.node.properties["assigned-clock-rates"] == cells(5, 0)
+    assert found.node.properties["assigned-clock-parents"] == cells(0) + phandle
 
 
 def test_devices_that_are_passed_together_point_to_each_other() -> None:
@@ -251,6 +334,42 @@ def test_a_provider_that_others_need_is_refused_and_one_they_like_is_a_warning()
     assert codes(liked) == {"provider-of-others"}
     unused = plan("me: " + device("#clock-cells = <0>;") + user % 'clocks = <&me>; status = "disabled";')
     assert codes(unused, Severity.REFUSAL) == set()
+
+
+@pytest.mark.parametrize(
+    ("reference", "arguments"),
+    [
+        ("st,syscfg", "0x4 0x1"),
+        ("nvidia,bpmp", "5"),
+        ("mediatek,syscon-wakeup", "0x420 2"),
+        ("arasan,soc-ctl-syscon", ""),
+        ("ti,syscon-pcie-ctrl", "0x4060"),
+        ("samsung,disp-sysreg", ""),
+        ("qcom,ipc-1", "8 13"),
+        ("rockchip,grf", ""),
+        ("fsl,stop-mode", "0x10 3"),
+        ("amlogic,canvas", ""),
+    ],
+)
+def test_what_a_vendor_calls_a_block_of_the_hosts_is_left_out_and_said(
+    reference: str, arguments: str
+) -> None:
+    found = plan("block: block { };" + device(f"{reference} = <&block {arguments}>;"))
+    assert reference not in found.node.properties
+    (finding,) = findings(found)
+    assert (finding.code, finding.severity) == ("provider-dropped", Severity.WARNING)
+    assert f"{reference} points to /block" in finding.cause
+
+
+def test_a_block_of_the_devices_own_that_a_vendor_calls_so_is_kept_with_its_arguments() -> None:
+    found = plan(device("st,syscfg = <&own 0x4 0x1>;", "own: own { };"))
+    phandle = found.node.children[0].properties["phandle"]
+    assert found.node.properties["st,syscfg"] == phandle + cells(4, 1)
+
+
+def test_what_has_a_references_name_and_is_none_stays_as_it_is() -> None:
+    found = plan(device("st,syscfg = <0x7777>;"))
+    assert found.node.properties["st,syscfg"] == cells(0x7777)
 
 
 def test_exact_names_go_before_patterns_and_labels_are_no_references() -> None:

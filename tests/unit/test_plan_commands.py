@@ -28,8 +28,8 @@ def test_explain_shows_the_four_routes_and_every_finding(
     assert page.startswith(f"{MAC}: passable with findings\n")
     for said in (
         "/soc/ethernet@10000",
-        "0  core  0xa0010000  0x1000 bytes   mapped",
-        "2  again  SPI 7  level-high   same as 0",
+        "0       core  0xa0010000    0x1000 bytes   mapped",
+        "2     again  SPI 7  level-high   same as 0",
         "bus: 12000000 Hz, core: 125000000 Hz",
         "warning [no-iommu]",
         "remedy: its tree names the IOMMU /soc/iommu@30000",

@@ -38,6 +38,29 @@ def test_a_mac_goes_together_with_the_device_that_has_its_phy() -> None:
     assert found.node.properties["phy-handle"]
 
 
+PART = 'd@8 { compatible = "y"; reg = <8 4>; };'
+BLOCK = """{} {{ compatible = "x", "{}", "simple-mfd"; reg = <0 0x40000 0 0x1000>; #address-cells = <1>;
+              #size-cells = <1>; ranges = <0 0 0x40000 0x1000>; {} }};"""
+
+
+def test_a_part_of_shared_registers_goes_together_with_the_block_and_below_it() -> None:
+    found = assessed(BLOCK.format("b@40000", "syscon", PART), "40008.d")
+    assert verdict(found.findings) is Verdict.TOGETHER
+    assert found.together == ("40000.b",)
+    assert found.above
+
+
+def test_a_part_of_shared_registers_stays_where_the_block_has_to() -> None:
+    cpus = "cpus { cpu { clocks = <&block>; }; };"
+    found = assessed(BLOCK.format("block: b@40000", "syscon", "#clock-cells = <0>;" + PART) + cpus, "40008.d")
+    assert verdict(found.findings) is Verdict.REFUSED
+    assert any("some of those of 40000.b" in finding.cause for finding in found.findings)
+
+
+def test_a_device_on_a_bus_that_has_registers_itself_needs_no_other() -> None:
+    assert assessed(BLOCK.format("b@40000", "simple-bus", PART), "40008.d").together == ()
+
+
 def test_a_provider_goes_together_with_those_that_need_it_and_what_those_need() -> None:
     provider = device(0x10000, "#clock-cells = <0>;", label="me")
     user = device(0x20000, "clocks = <&me>; mboxes = <&box>;")

@@ -38,6 +38,18 @@ def test_flags_alone_describe_a_vm() -> None:
     )
 
 
+def test_single_lines_of_a_device_have_modes_of_their_own_on_the_command_line_and_in_the_file(
+    tmp_path: Path,
+) -> None:
+    file = tmp_path / "vm.toml"
+    file.write_text(
+        'kernel = "Image"\n[[devices]]\nname = "a.uart"\nirq = { 0 = "forward", alarm = "irqfd" }\n'
+    )
+    words = (str(file), "--device", "b.uart,irq.0=forward,irq.alarm=irqfd")
+    modes = {"0": InterruptMode.FORWARD, "alarm": InterruptMode.IRQFD}
+    assert [device.irq for device in parse(*words).devices] == [modes, modes]
+
+
 def test_flags_override_the_file_and_devices_are_added(tmp_path: Path) -> None:
     file = tmp_path / "vm.toml"
     file.write_text('kernel = "Image"\nmemory = 256\n[[devices]]\nname = "a.uart"\n')
@@ -65,6 +77,12 @@ def test_a_device_named_twice_is_a_usage_error() -> None:
         ("--device", "a,irq=psychic"),
         ("--device", "a,colour=red"),
         ("--device", "a,irq"),
+        ("--device", "a,irq.=forward"),
+        ("--device", "a,irq.0=psychic"),
+        ("--device", "a,irq.0=irqfd,irq.0=forward"),
+        ("--device", "a,irq=irqfd,irq.0=forward"),
+        ("--device", "a,irq.0=forward,irq=irqfd"),
+        ("--device", "a,address.0=host"),
         ("--device", "a/b"),
         ("--memory", "lots"),
         ("--memory", "1T"),

@@ -66,7 +66,7 @@ def test_each_property_says_where_it_comes_from(dtb: str, capsys: pytest.Capture
         "phy-handle = <&ethernet_phy_1>; /* kept: goes to the guest too",
         "/* resets is left out: held: kept on by the host (host: /soc/clock-controller@0) */",
         "/* ethernet-phy@2 is left out: a child that stays behind: disabled on the host */",
-        "clock_a0010000_ethernet_core: clock-a0010000.ethernet-core { /* stands in for a provider",
+        "clock_a0010000_ethernet_core: clock-a0010000-ethernet-core { /* stands in for a provider",
     ):
         assert line in said
 

@@ -2,7 +2,8 @@
 """Who has which guest physical addresses."""
 
 from bisect import bisect_right
-from dataclasses import dataclass
+
+import msgspec
 
 from midway.board.plan import Window
 from midway.errors import PlanError
@@ -13,8 +14,7 @@ PAGE = 4096
 _FIRST = 1 << 20  # nothing is placed below: to some drivers address 0 is no address
 
 
-@dataclass(frozen=True, slots=True)
-class Taken:
+class Taken(msgspec.Struct, frozen=True):
     """`owner` has the addresses from `start` up to, and without, `end`."""
 
     start: int

@@ -5,7 +5,8 @@ The rules are those of Documentation/arm64/booting.rst.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 from midway.board.address_map import PAGE, align_up
 from midway.board.plan import Bank, Window
@@ -33,8 +34,7 @@ def anonymous_banks(config: MachineConfig, keep_clear: Sequence[Window] = ()) ->
     return (Bank(address, size),)
 
 
-@dataclass(frozen=True, slots=True)
-class BootLayout:
+class BootLayout(msgspec.Struct, frozen=True):
     """Guest physical addresses of what the guest finds in its RAM; `initrd` is None without one."""
 
     kernel: int

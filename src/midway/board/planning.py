@@ -4,8 +4,8 @@
 A pure function: nothing is opened, and the same arguments give the same plan.
 """
 
-import difflib
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from midway.board.address_map import PAGE, AddressMap
 from midway.board.interrupt_map import InterruptMap
@@ -20,7 +20,10 @@ from midway.errors import DeviceError, PlanError
 from midway.findings import Finding, Severity
 from midway.host.device import HostDevice
 from midway.passthrough.phandles import GuestPhandles
-from midway.passthrough.planner import ClockRates, Host, Request, Room, no_rates, plan_devices
+
+if TYPE_CHECKING:
+    from midway.passthrough.planner import ClockRates
+    from midway.passthrough.routes import DevicePlan
 
 __all__ = ["Seeds", "anonymous_banks", "plan_machine"]
 
@@ -44,7 +47,7 @@ def plan_machine(
     text_offset: int,
     initrd_size: int = 0,
     gic_version: int = 3,
-    clock_rates: ClockRates = no_rates,
+    clock_rates: "ClockRates | None" = None,
     seeds: Seeds | None = None,
     page_size: int = PAGE,
     address_bits: int = 40,
@@ -59,7 +62,6 @@ def plan_machine(
     Raises DeviceError when a device does not exist, PlanError when something has no room, a device is refused
     or, under `strict`, anything is worse than a note; TreeError when a tree is malformed or does not fit.
     """
-    requests = [Request(_find(entry.name, devices), entry) for entry in config.devices]
     addresses = AddressMap(address_bits)
     for bank in banks:
         addresses.reserve(bank.address, bank.size, "the guest's RAM")
@@ -67,9 +69,15 @@ def plan_machine(
     tree = Tree(host_tree)
     interrupts = InterruptMap()
     phandles = GuestPhandles(tree)
-    host = Host(tree, devices, clock_rates, page_size)
     uart_spi = interrupts.allocate("the board's UART")
-    plans = plan_devices(requests, host, Room(addresses, interrupts, phandles, banks))
+    plans: tuple[DevicePlan, ...] = ()
+    if config.devices:
+        # Imported here: it is a tenth of a start, and nothing to a VM without devices.
+        from midway.passthrough.planner import Host, Request, Room, no_rates, plan_devices
+
+        requests = [Request(_find(entry.name, devices), entry) for entry in config.devices]
+        host = Host(tree, devices, clock_rates or no_rates, page_size)
+        plans = plan_devices(requests, host, Room(addresses, interrupts, phandles, banks))
     findings = tuple(finding for plan in plans for finding in plan.findings)
     _check(findings, strict=config.strict)
     board = Board(
@@ -101,6 +109,8 @@ def plan_machine(
 def _find(name: str, devices: Sequence[HostDevice]) -> HostDevice:
     found = next((device for device in devices if device.name == name), None)
     if found is None:
+        import difflib  # only here: a device that is there needs no guesses
+
         near = difflib.get_close_matches(name, [device.name for device in devices], n=3)
         remedy = f"did you mean {' or '.join(near)}?" if near else "`midway devices` lists the host's"
         raise DeviceError("no such device on the platform bus", device=name, remedy=remedy)

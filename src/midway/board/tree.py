@@ -6,7 +6,8 @@ Formats are those of the devicetree specification v0.4 and of Linux' bindings.
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 from midway.board.plan import Bank, GicPlan, UartPlan, Window
 from midway.devicetree.addresses import Span
@@ -25,16 +26,14 @@ _PPI = 1
 _TIMER_PPIS = (13, 14, 11, 10)  # secure, non-secure, virtual, hypervisor: as KVM wires them
 
 
-@dataclass(frozen=True, slots=True)
-class Seeds:
+class Seeds(msgspec.Struct, frozen=True):
     """Random bytes for the guest's kernel: `rng` for its generator, `kaslr` (8 bytes) for its own place."""
 
     rng: bytes
     kaslr: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Chosen:
+class Chosen(msgspec.Struct, frozen=True):
     """What the guest's kernel is started with; `initrd` is None without one."""
 
     command_line: str
@@ -42,8 +41,7 @@ class Chosen:
     seeds: Seeds | None
 
 
-@dataclass(frozen=True, slots=True)
-class Board:
+class Board(msgspec.Struct, frozen=True):
     """The board's own hardware."""
 
     banks: Sequence[Bank]
@@ -52,6 +50,13 @@ class Board:
     uart: UartPlan
     panic: Window
     marks: Window
+
+
+class _BusKind(msgspec.Struct, frozen=True):
+    """What a bus does to the DMA of its devices: where it leads, and whether caches see it."""
+
+    reach: tuple[Span, ...] | None
+    coherent: bool
 
 
 def guest_tree(board: Board, chosen: Chosen, devices: Sequence[DevicePlan], phandles: GuestPhandles) -> Node:
@@ -111,11 +116,9 @@ def _aliases(board: Board, devices: Sequence[DevicePlan]) -> Node:
     return node
 
 
-def _path(
-    device: DevicePlan, devices: Sequence[DevicePlan], buses: Mapping[tuple[Span, ...] | None, str]
-) -> str:
+def _path(device: DevicePlan, devices: Sequence[DevicePlan], buses: Mapping[_BusKind, str]) -> str:
     on_bus = next((other for other in devices if device.above[:1] == (other.node.name,)), device)
-    return "/" + "/".join((buses[on_bus.dma.reach], *device.above, device.node.name))
+    return "/" + "/".join((buses[_bus_kind(on_bus)], *device.above, device.node.name))
 
 
 def _memory(bank: Bank) -> Node:
@@ -229,15 +232,22 @@ def platform_buses(devices: Sequence[DevicePlan]) -> list[Node]:
                 "#address-cells": cells(2),
                 "#size-cells": cells(2),
                 "ranges": b"",
-                "dma-ranges": b"".join(cells64(span.child, span.parent, span.size) for span in reach or ()),
+                "dma-ranges": b"".join(
+                    cells64(span.child, span.parent, span.size) for span in kind.reach or ()
+                ),
+                **({"dma-coherent": b""} if kind.coherent else {}),
             },
-            [device.node for device in devices if device.dma.reach == reach and not device.above],
+            [device.node for device in devices if _bus_kind(device) == kind and not device.above],
         )
-        for reach, name in _bus_names(devices).items()
+        for kind, name in _bus_names(devices).items()
     ]
 
 
-def _bus_names(devices: Sequence[DevicePlan]) -> dict[tuple[Span, ...] | None, str]:
-    """The buses' names by what their DMA reaches; a device within another is on that one's bus."""
-    reaches = dict.fromkeys(device.dma.reach for device in devices if not device.above)
-    return {reach: "platform" + (f"-{number}" if number else "") for number, reach in enumerate(reaches)}
+def _bus_kind(device: DevicePlan) -> _BusKind:
+    return _BusKind(device.dma.reach, device.dma.coherent_bus)
+
+
+def _bus_names(devices: Sequence[DevicePlan]) -> dict[_BusKind, str]:
+    """The buses' names by what they do to DMA; a device within another is on that one's bus."""
+    kinds = dict.fromkeys(_bus_kind(device) for device in devices if not device.above)
+    return {kind: "platform" + (f"-{number}" if number else "") for number, kind in enumerate(kinds)}

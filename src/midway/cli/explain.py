@@ -3,6 +3,7 @@
 
 import argparse
 import json
+import textwrap
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -16,6 +17,8 @@ from midway.passthrough.routes import DevicePlan, DmaKind
 from midway.passthrough.verdict import Verdict, verdict, verdict_phrase
 
 __all__ = ["add_parser", "run"]
+
+_WIDTH = 112
 
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -83,8 +86,8 @@ def _page(plan: DevicePlan, in_use: Sequence[Finding], *, is_live: bool) -> Iter
     else:
         yield "  direct: the guest's RAM lies at its host physical addresses"
     yield ""
-    yield "Providers (description)"
-    yield from _columns(_providers(plan)) if plan.decisions else ["  none"]
+    yield "What its node points to (description)"
+    yield from _columns(_providers(plan)) if plan.decisions else ["  nothing"]
     yield ""
     if is_live:
         yield "What the host uses it for"
@@ -105,14 +108,16 @@ def _page(plan: DevicePlan, in_use: Sequence[Finding], *, is_live: bool) -> Iter
 
 
 def _regions(plan: DevicePlan) -> Iterator[Sequence[str]]:
+    yield ("region", "name", "host address", "size", "the guest's accesses")
     planned = {route.region.index: route for route in plan.mmio}
     for region in plan.device.regions:
         route = planned.get(region.index)
-        how = "empty" if route is None else "mapped" if route.mapped else "trapped"
+        how = "none: it is empty" if route is None else "mapped" if route.mapped else "trapped"
         yield (str(region.index), region.name or "", f"{region.address:#x}", f"{region.size:#x} bytes", how)
 
 
 def _lines(plan: DevicePlan) -> Iterator[Sequence[str]]:
+    yield ("line", "name", "host", "trigger", "mode")
     modes = {route.line.index: str(route.mode) for route in plan.lines}
     for line in plan.device.lines:
         where = f"at {line.controller}" if line.spi is None else f"SPI {line.spi}"
@@ -123,16 +128,28 @@ def _lines(plan: DevicePlan) -> Iterator[Sequence[str]]:
 
 
 def _providers(plan: DevicePlan) -> Iterator[Sequence[str]]:
+    yield ("property", "policy", "what comes of it")
     for decision in plan.decisions:
         below = decision.node.removeprefix(plan.device.node_path).removeprefix("/")
         title = f"{below}: {decision.property}" if below else decision.property
-        yield (title, ", ".join(decision.targets), str(decision.policy or "kept"), decision.outcome)
+        towards = f" (host: {', '.join(decision.targets)})" if decision.targets else ""
+        yield (title, str(decision.policy or "kept"), f"{decision.outcome}{towards}")
 
 
 def _columns(rows: Iterator[Sequence[str]]) -> Iterator[str]:
-    """Rows with their cells one below the other; a column that is empty everywhere is left out."""
+    """Rows with their cells one below the other, the first as headings, the last column broken into lines.
+
+    A column that is empty but for its heading is left out.
+    """
     table = list(rows)
-    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
-    for row in table:
-        shown = (cell.ljust(width) for cell, width in zip(row, widths, strict=True) if width)
-        yield f"  {'  '.join(shown)}".rstrip()
+    used = [column for column in zip(*table, strict=True) if any(column[1:])]
+    widths = [max(map(len, column)) for column in used[:-1]]
+    for *cells, last in zip(*used, strict=True):
+        start = "".join(f"{cell.ljust(width)}  " for cell, width in zip(cells, widths, strict=True))
+        yield from textwrap.wrap(
+            f"  {start}{last}",
+            _WIDTH,
+            subsequent_indent=" " * (len(start) + 2),
+            break_long_words=False,
+            break_on_hyphens=False,
+        )

@@ -11,7 +11,7 @@ import msgspec
 from midway.config import Backing, DeviceConfig, InterruptMode, IrqAffinity, MachineConfig, load
 from midway.errors import UsageError
 
-DEVICE_SYNTAX = "NAME[,irq=MODE][,address=host|auto]"
+DEVICE_SYNTAX = "NAME[,irq=MODE | ,irq.LINE=MODE…][,address=host|auto]"
 
 
 def add_vm_options(parser: argparse.ArgumentParser) -> None:
@@ -45,7 +45,8 @@ def add_vm_options(parser: argparse.ArgumentParser) -> None:
         action="append",
         type=_device,
         metavar=DEVICE_SYNTAX,
-        help=f"pass a platform device; MODE is one of {', '.join(InterruptMode)}; may be repeated",
+        help=f"pass a platform device; MODE is one of {', '.join(InterruptMode)}, LINE the index or name "
+        "of one of its interrupts; may be repeated",
     )
     group.add_argument("--strict", action="store_true", default=None, help="make every warning an error")
     group.add_argument(
@@ -99,16 +100,29 @@ def _cpus(text: str) -> list[int]:
 
 
 def _device(text: str) -> dict[str, Any]:
-    """A DeviceConfig's fields from ``NAME[,irq=MODE][,address=POLICY]``."""
+    """A DeviceConfig's fields from what DEVICE_SYNTAX says."""
     name, *options = text.split(",")
     fields: dict[str, Any] = {"name": name}
     for option in options:
         key, separator, value = option.partition("=")
-        if not separator or key not in ("irq", "address") or key in fields:
+        if not separator or not _takes(fields, key, value):
             raise argparse.ArgumentTypeError(f"{option!r} in {text!r}: expected {DEVICE_SYNTAX}")
-        fields[key] = value
     try:
         msgspec.convert(fields, DeviceConfig)
     except msgspec.ValidationError as error:
         raise argparse.ArgumentTypeError(f"{text!r}: {error}") from error
     return fields
+
+
+def _takes(fields: dict[str, Any], key: str, value: str) -> bool:
+    """Whether it is a device's option and the first that says this; `fields` has it then."""
+    option, _, line = key.partition(".")
+    if option == "irq" and line:
+        fields = fields.setdefault(option, {})
+        key = line
+    elif key not in ("irq", "address"):
+        return False
+    if not isinstance(fields, dict) or key in fields:
+        return False
+    fields[key] = value
+    return True

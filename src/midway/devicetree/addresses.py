@@ -5,7 +5,8 @@ Cell counts that a bus does not state are inherited, as Linux does, rather than 
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+
+import msgspec
 
 from midway.devicetree.index import Tree, parent_path
 from midway.devicetree.values import cell_list, joined, number, text
@@ -17,8 +18,7 @@ _MOST_CELLS = 4
 _TOP = 1 << 64
 
 
-@dataclass(frozen=True, slots=True)
-class Span:
+class Span(msgspec.Struct, frozen=True):
     """An entry of `ranges`: `size` bytes at `child` on the bus are at `parent` above it."""
 
     child: int

@@ -2,7 +2,8 @@
 """Interrupt nexus nodes: `interrupt-map` (devicetree spec v0.4, 2.4.3)."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+
+import msgspec
 
 from midway.devicetree.addresses import address_cells
 from midway.devicetree.index import Tree, parent_path
@@ -14,16 +15,14 @@ __all__ = ["Wire", "through_nexus"]
 _MOST_STEPS = 32
 
 
-@dataclass(frozen=True, slots=True)
-class Wire:
+class Wire(msgspec.Struct, frozen=True):
     """An interrupt at one controller or nexus: the node's path and the specifier there."""
 
     controller: str
     specifier: tuple[int, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class _Row:
+class _Row(msgspec.Struct, frozen=True):
     key: tuple[int, ...]
     parent: str
     unit: tuple[int, ...]

@@ -5,19 +5,19 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+
+import msgspec
 
 
-@dataclass(slots=True)
-class Node:
+class Node(msgspec.Struct):
     """`name` includes the unit address ("serial@9000000"); the root's name is empty.
 
     `properties` maps a property's name to its raw value, in the tree's order (devicetree spec v0.4, 2.2).
     """
 
     name: str
-    properties: dict[str, bytes] = field(default_factory=dict)
-    children: list[Node] = field(default_factory=list)
+    properties: dict[str, bytes] = {}
+    children: list[Node] = []
 
     def child(self, name: str) -> Node | None:
         return next((node for node in self.children if node.name == name), None)

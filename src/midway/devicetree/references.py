@@ -2,7 +2,8 @@
 """Properties that point to other nodes: a phandle, and arguments as many as the provider says."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 from midway.devicetree.index import Tree
 from midway.devicetree.values import cell_list, number
@@ -13,8 +14,7 @@ __all__ = ["Reference", "parse_references"]
 _MOST_ARGUMENTS = 16  # as the kernel's MAX_PHANDLE_ARGS
 
 
-@dataclass(frozen=True, slots=True)
-class Reference:
+class Reference(msgspec.Struct, frozen=True):
     """One entry of such a property; `target` is the provider's path, None for an empty entry (phandle 0)."""
 
     target: str | None

@@ -2,8 +2,9 @@
 """Binding one device to a driver and unbinding it, through the driver core's sysfs files."""
 
 import errno
-from dataclasses import dataclass
 from pathlib import Path
+
+import msgspec
 
 from midway.errors import DeviceError, KernelError
 from midway.host.platform import absent
@@ -17,8 +18,7 @@ _PROBE_SECONDS = 10.0
 _NO_OVERRIDE = "(null)"
 
 
-@dataclass(frozen=True, slots=True)
-class Binding:
+class Binding(msgspec.Struct, frozen=True):
     """A device on its bus.  All methods raise KernelError with the kernel's answer."""
 
     files: HostFiles

@@ -7,7 +7,8 @@ it again, so that whatever happens between, somebody else can give it back.
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 from midway.errors import DeviceError
 from midway.host.binding import Binding
@@ -20,8 +21,7 @@ from midway.host.signals import uninterrupted
 __all__ = ["Borrowing", "Claim"]
 
 
-@dataclass(frozen=True, slots=True)
-class Claim:
+class Claim(msgspec.Struct, frozen=True):
     """A device in VFIO's hands: by which driver, from which driver it came, and its group's file."""
 
     name: str
@@ -30,8 +30,7 @@ class Claim:
     group: VfioGroup
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(msgspec.Struct, frozen=True):
     """How a device was found: `held` when VFIO has it, `lasting` when that is for longer than any process.
 
     `recorded` when Midway took it; else it was the administrator, and giving it back is not Midway's.
@@ -44,8 +43,7 @@ class Found:
     override: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class Borrowing:
+class Borrowing(msgspec.Struct, frozen=True):
     """All of it with the device's lock held."""
 
     binding: Binding

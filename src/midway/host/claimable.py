@@ -2,7 +2,8 @@
 """Whether VFIO may have a device, and which VFIO driver it gets."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 from midway.errors import DeviceError, HostError
 from midway.host.binding import Binding
@@ -13,8 +14,7 @@ from midway.host.usage import usage
 __all__ = ["check_claimable", "choose_driver", "is_vfio"]
 
 
-@dataclass(frozen=True, slots=True)
-class _VfioDriver:
+class _VfioDriver(msgspec.Struct, frozen=True):
     """`consent` is the module parameter by which the administrator allows devices without an IOMMU."""
 
     name: str

@@ -3,8 +3,9 @@
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
+
+import msgspec
 
 from midway.errors import DeviceError
 from midway.host.processes import OpenFiles, Process
@@ -16,8 +17,7 @@ __all__ = ["VfioGroup", "check_not_open", "group_members", "iommu_group", "vfio_
 _MADE_UP = "vfio-noiommu"
 
 
-@dataclass(frozen=True, slots=True)
-class VfioGroup:
+class VfioGroup(msgspec.Struct, frozen=True):
     """`node` is the group's file below /dev/vfio; `noiommu` when nothing protects memory from the device."""
 
     number: int

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The host's platform devices: what the tree says of each, joined with what the kernel says of it."""
 
-import difflib
 from functools import cached_property
 from pathlib import Path
 
@@ -17,6 +16,8 @@ from midway.host.sysfs import BUSES, HostFiles, check_name
 from midway.host.tree import host_tree
 
 __all__ = ["Platform", "absent"]
+
+_BASE = "/firmware/devicetree/base"  # below /sys
 
 
 class Platform:
@@ -37,13 +38,13 @@ class Platform:
     @cached_property
     def devices(self) -> tuple[HostDevice, ...]:
         """The devices of the tree that are on a bus, in the tree's order."""
-        present = self._names_by_node()
+        present = self._buses_by_node()
         found = []
         for device in host_devices(self.tree):
-            names = present.get(device.node_path)
-            if names:
-                name = device.name if device.name in names else names[0]
-                found.append(self._as_kernel_says(device, name))
+            buses = present.get(device.node_path)
+            if buses:
+                name = device.name if device.name in buses else next(iter(buses))
+                found.append(self._as_kernel_says(device, name, buses[name]))
         return tuple(found)
 
     @cached_property
@@ -66,23 +67,19 @@ class Platform:
             )
         raise absent(name, tuple(device.name for device in self.devices))
 
-    def _names_by_node(self) -> dict[str, list[str]]:
-        """Names on the buses by the path of their node; several devices can share one (MFD cells)."""
-        base = (self.files.sys / "firmware" / "devicetree" / "base").resolve()
-        found: dict[str, list[str]] = {}
+    def _buses_by_node(self) -> dict[str, dict[str, str]]:
+        """Names with their bus, by the path of their node; several devices can share one (MFD cells)."""
+        found: dict[str, dict[str, str]] = {}
         for bus in BUSES:
             directory = self.files.sys / "bus" / bus / "devices"
             for name in self.files.names(directory):
-                path = _node_path(directory / name / "of_node", base)
+                path = _node_path(directory / name / "of_node")
                 if path is not None:
-                    found.setdefault(path, []).append(name)
+                    found.setdefault(path, {}).setdefault(name, bus)
         return found
 
-    def _as_kernel_says(self, device: HostDevice, name: str) -> HostDevice:
-        located = self.files.locate(name)
-        if located is None:
-            return device
-        bus, directory = located
+    def _as_kernel_says(self, device: HostDevice, name: str, bus: str) -> HostDevice:
+        directory = self.files.sys / "bus" / bus / "devices" / name
         return replace(
             device,
             name=name,
@@ -94,15 +91,18 @@ class Platform:
 
 def absent(name: str, present: tuple[str, ...]) -> DeviceError:
     """The error for a device that the host does not have."""
+    import difflib  # only here: a device that is there needs no guesses
+
     near = difflib.get_close_matches(name, present, n=3, cutoff=0.5)
     near += [other for other in present if name in other and other not in near][:3]
     remedy = f"did you mean {' or '.join(near)}?" if near else "`midway devices` lists the host's"
     return DeviceError("no such device on the platform bus", device=name, remedy=remedy)
 
 
-def _node_path(link: Path, base: Path) -> str | None:
+def _node_path(link: Path) -> str | None:
+    """The kernel's link leads straight to the node; a host has hundreds, and to follow one is slow."""
     try:
-        target = link.resolve(strict=True)
-    except (OSError, RuntimeError):
+        target = str(link.readlink())
+    except OSError:
         return None
-    return f"/{target.relative_to(base)}" if target.is_relative_to(base) else None
+    return target.partition(_BASE)[2] or None

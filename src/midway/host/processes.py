@@ -1,17 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """Which process has which device file open, as /proc shows it."""
 
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+
+import msgspec
 
 from midway.host.sysfs import HostFiles
 
 __all__ = ["OpenFiles", "Process"]
 
 
-@dataclass(frozen=True, slots=True)
-class Process:
+class Process(msgspec.Struct, frozen=True):
     """`name` is the command's, as in /proc/PID/comm."""
 
     pid: int

@@ -7,7 +7,6 @@ back.
 """
 
 import fcntl
-import json
 import os
 import stat
 from collections.abc import Iterator
@@ -86,7 +85,7 @@ class Records:
                 flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | _SAFE_FLAGS
                 descriptor = os.open(new, flags, 0o600, dir_fd=directory)
                 with os.fdopen(descriptor, "wb") as file:
-                    file.write(json.dumps(msgspec.to_builtins(record), indent=1).encode() + b"\n")
+                    file.write(msgspec.json.format(msgspec.json.encode(record), indent=1) + b"\n")
                 os.replace(new, final, src_dir_fd=directory, dst_dir_fd=directory)
         except OSError as error:
             raise _failed("writing its claim", error, record.device) from error

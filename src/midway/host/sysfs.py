@@ -7,7 +7,6 @@ Everything read is bounded and tolerated only in the shape the kernel documents
 
 import errno
 import os
-from dataclasses import dataclass
 from pathlib import Path
 
 from midway.errors import DeviceError, HostError, KernelError
@@ -30,11 +29,11 @@ def check_name(name: str) -> str:
     return name
 
 
-@dataclass(frozen=True, slots=True)
 class HostFiles:
     """The host seen from `root`; the real one by default."""
 
-    root: Path = Path("/")
+    def __init__(self, root: Path = Path("/")) -> None:
+        self.root = root
 
     @property
     def sys(self) -> Path:

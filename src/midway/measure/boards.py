@@ -13,6 +13,7 @@ from pathlib import Path
 
 from midway.errors import MidwayError
 from midway.measure.causes import CAUSES, cause_of
+from midway.measure.census import census_lines
 from midway.measure.corpus import Board, Outcome, Survey, boards_in, need_debian_boards, survey
 from midway.measure.packages import arm32_boards
 from midway.passthrough.verdict import Verdict
@@ -50,6 +51,12 @@ def tables_page(found: Survey, release: str) -> str:
             "the GIC itself does not: every guest has one of its own.",
             "",
             *(f"- {line}" for line in figures(found)),
+            "",
+            "## What is counted",
+            "",
+            "Another way to count asks only what a node states. The two numbers are close by chance:",
+            "",
+            *(f"- {line}" for line in census_lines(found.census)),
             "",
             "## By vendor",
             "",
@@ -129,7 +136,8 @@ def _sample_row(outcome: Outcome) -> str:
     cause, words = cause_of(outcome)
     compatible = outcome.compatible[0] if outcome.compatible else ""
     board = f"{outcome.board.vendor}/{outcome.board.name}"
-    return f"| {board} | `{outcome.device}` | `{compatible}` | {cause.title} | {words.replace('|', '/')} |"
+    said = words.removeprefix(f"{cause.title}: ").replace("|", "/")
+    return f"| {board} | `{outcome.device}` | `{compatible}` | {cause.title} | {said} |"
 
 
 def _percent(part: int, whole: int) -> str:

@@ -51,7 +51,8 @@ _MEMORY = Cause(
 )
 _MISSING = Cause(
     "provider is refused",
-    "It works only through a mailbox, lock, or PHY whose owner itself has to stay with the host.",
+    "It works only through a mailbox, lock, PHY, or block of registers whose owner itself has to stay with "
+    "the host.",
 )
 _OTHER = Cause(
     "configuration elsewhere",

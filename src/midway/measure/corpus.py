@@ -3,6 +3,7 @@
 
 import gc
 import time
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,7 @@ from midway.devicetree.read import read
 from midway.errors import LabError, MidwayError
 from midway.findings import Finding, Severity
 from midway.lab.cache import Cache
+from midway.measure.census import Counted, census
 from midway.passthrough.planner import Host, assess_all
 from midway.passthrough.routes import DevicePlan
 from midway.passthrough.verdict import Verdict, verdict
@@ -53,12 +55,16 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Survey:
-    """`errors` are boards or devices for which planning raised an error; `seconds` is processor time."""
+    """`errors` are boards or devices for which planning raised an error; `seconds` is processor time.
+
+    `census` counts nodes by what they state alone, whether they are devices or not.
+    """
 
     boards: int
     outcomes: tuple[Outcome, ...]
     errors: tuple[str, ...]
     seconds: float
+    census: Counter[Counted]
 
     def counted(self) -> list[Outcome]:
         return [outcome for outcome in self.outcomes if outcome.counts]
@@ -102,16 +108,21 @@ def survey(boards: Sequence[Board]) -> Survey:
     """Plan every device of every board.  Only errors of Midway's own kind are caught."""
     outcomes: list[Outcome] = []
     errors: list[str] = []
+    counts: Counter[Counted] = Counter()
     start = time.process_time()
     gc.freeze()
     for board in boards:
         try:
             tree = board.tree()
-            for plans in plans_of(tree):
-                outcomes.append(_outcome(board, tree, plans[0]))
+            found = [(plans[0].device.node_path, _outcome(board, tree, plans[0])) for plans in plans_of(tree)]
+            passable = {
+                path: outcome.verdict is not Verdict.REFUSED for path, outcome in found if not outcome.is_gic
+            }
+            counts += census(tree, passable)
+            outcomes += (outcome for _, outcome in found)
         except MidwayError as error:
             errors.append(f"{board.vendor}/{board.name}: {error}")
-    return Survey(len(boards), tuple(outcomes), tuple(errors), time.process_time() - start)
+    return Survey(len(boards), tuple(outcomes), tuple(errors), time.process_time() - start, counts)
 
 
 def _outcome(board: Board, tree: Tree, plan: DevicePlan) -> Outcome:

@@ -1,12 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A clock's rate, as far as a tree tells it."""
+"""Clocks' rates, as far as a tree tells them, and those that a node wants set."""
+
+from collections.abc import Sequence
 
 from midway.devicetree.index import Tree
+from midway.devicetree.node import Node
 from midway.devicetree.references import Reference, parse_references
 from midway.devicetree.values import cell_list, number
 from midway.errors import TreeError
 
-__all__ = ["assigned_rate", "static_rate"]
+__all__ = ["assigned_rate", "rates_where", "static_rate"]
 
 _LONGEST_CHAIN = 16
 
@@ -40,3 +43,19 @@ def assigned_rate(tree: Tree, path: str, clock: Reference) -> int | None:
     except TreeError:
         return None
     return next((rate for known, rate in zip(clocks, rates, strict=False) if known == clock and rate), None)
+
+
+def rates_where(kept: Sequence[bool], node: Node) -> dict[str, bytes]:
+    """The properties with the rates that `node` wants set, where they change: 0, which sets none, for a clock
+    that is not kept.  `kept` is by the clock's place.
+    """
+    changes = {}
+    for name, size in (("assigned-clock-rates", 4), ("assigned-clock-rates-u64", 8)):
+        rates = node.properties.get(name, b"")
+        left = b"".join(
+            rates[at : at + size] if at // size >= len(kept) or kept[at // size] else bytes(size)
+            for at in range(0, len(rates), size)
+        )
+        if left != rates:
+            changes[name] = left
+    return changes

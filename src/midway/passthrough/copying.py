@@ -2,7 +2,8 @@
 """What the copying of one device's nodes works with."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+
+import msgspec
 
 from midway.devicetree.index import Tree
 from midway.findings import Finding, Severity
@@ -14,8 +15,7 @@ from midway.passthrough.routes import MmioRoute
 __all__ = ["Copying"]
 
 
-@dataclass(frozen=True, slots=True)
-class Copying:
+class Copying(msgspec.Struct, frozen=True):
     """`paths` are the nodes to copy, parents first; `spis` the guest's by line, None for a line without.
 
     `inner` are the regions of other devices that hang below this one's nodes; `nested`: it hangs below
@@ -31,7 +31,7 @@ class Copying:
     paths: Sequence[str]
     inner: Sequence[MmioRoute] = ()
     nested: bool = False
-    findings: list[Finding] = field(default_factory=list)
+    findings: list[Finding] = []
 
     def find(self, code: str, severity: Severity, cause: str, remedy: str = "") -> None:
         """Note a finding about the device."""

@@ -12,27 +12,28 @@ from midway.findings import Finding, Severity
 from midway.host.device import HostDevice
 from midway.passthrough.routes import DmaKind, DmaRoute
 
-__all__ = ["dma_findings", "given_iommu_findings", "is_coherent", "plan_dma"]
+__all__ = ["dma_findings", "given_iommu_findings", "plan_dma"]
 
 _TOP = 1 << 64
 
 
 def plan_dma(device: HostDevice, tree: Tree) -> DmaRoute:
     """Through the IOMMU when the host has the device in a group."""
+    coherent = _is_coherent_by_bus(tree, device.node_path)
     if device.iommu_group is not None:
-        return DmaRoute(DmaKind.IOMMU, device.iommu_group)
+        return DmaRoute(DmaKind.IOMMU, device.iommu_group, coherent_bus=coherent)
     try:
-        return DmaRoute(DmaKind.DIRECT, reach=dma_spans(tree, device.node_path))
+        return DmaRoute(DmaKind.DIRECT, None, dma_spans(tree, device.node_path), coherent)
     except TreeError:
         return DmaRoute(DmaKind.DIRECT)  # refused by its findings
 
 
-def is_coherent(tree: Tree, path: str) -> bool:
-    """Whether the device's DMA is coherent: the nearest node upwards that says decides, as in Linux."""
+def _is_coherent_by_bus(tree: Tree, path: str) -> bool:
+    """Whether a bus above makes its DMA coherent: as in Linux, the nearest node that says decides."""
     for at in (path, *tree.upwards(path)):
         properties = tree[at].properties
         if "dma-coherent" in properties:
-            return True
+            return at != path
         if "dma-noncoherent" in properties:
             return False
     return False

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The IRQ route: a guest SPI and a mode for each of a device's lines."""
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from midway.board.interrupt_map import InterruptMap
 from midway.config import InterruptMode
@@ -18,22 +18,23 @@ __all__ = ["guest_spis", "line_findings", "line_spis", "mode_findings", "plan_li
 
 def plan_lines(
     device: HostDevice,
-    mode: InterruptMode | None,
+    modes: Mapping[int, InterruptMode],
     interrupts: InterruptMap,
     tree: Tree,
     present: Collection[str] = (),
 ) -> tuple[LineRoute, ...]:
     """A guest SPI for every line that is the first of its kind and can be passed.
 
-    A line at a controller among `present`, the host's nodes that the guest gets, is that controller's there.
+    `modes` are those that are asked for, by index of the line (asked_modes).  A line at a controller among
+    `present`, the host's nodes that the guest gets, is that controller's there.
     Raises PlanError when the guest's SPIs are exhausted.
     """
     return tuple(
         LineRoute(
             line,
             interrupts.allocate(f"line {line.index} of {device.name}"),
-            _mode(line, mode),
-            asked=mode is not None,
+            _mode(line, modes.get(line.index)),
+            asked=line.index in modes,
         )
         for line in device.lines
         if line.duplicate_of is None and line.controller not in present and _obstacle(line, tree) is None
@@ -51,10 +52,11 @@ def _mode(line: Line, asked: InterruptMode | None) -> InterruptMode:
 
 
 def mode_findings(
-    device: HostDevice, routes: Sequence[LineRoute], asked: InterruptMode | None
+    device: HostDevice, routes: Sequence[LineRoute], modes: Mapping[int, InterruptMode]
 ) -> Iterator[Finding]:
     """Where a line is not in the mode that was asked for."""
     for route in routes:
+        asked = modes.get(route.line.index)
         if asked is not None and route.mode is not asked:
             yield Finding(
                 "line-edge",

@@ -3,11 +3,41 @@
 
 from collections.abc import Mapping, Sequence
 
-from midway.devicetree.index import parent_path
+from midway.devicetree.index import Tree, parent_path
 from midway.devicetree.node import Node
+from midway.devicetree.values import text_list
+from midway.findings import Finding, Severity
+from midway.host.device import HostDevice, Region
 from midway.passthrough.routes import MmioRoute
 
-__all__ = ["Nesting"]
+__all__ = ["Nesting", "block_finding", "register_block"]
+
+_REGISTER_BLOCK = "syscon"  # the binding of registers that several drivers share (mfd/syscon)
+
+
+def register_block(device: HostDevice, tree: Tree, devices: Sequence[HostDevice]) -> HostDevice | None:
+    """The block of shared registers that all of the device's are some of, None where they are its own.
+
+    Linux' drivers for such parts have no registers by themselves: they ask the node above for its regmap.
+    """
+    above = parent_path(device.node_path)
+    if not device.regions or _REGISTER_BLOCK not in text_list(tree[above], "compatible"):
+        return None
+    block = next((other for other in devices if other.node_path == above), None)
+    if block is None or not all(_within(region, block.regions) for region in device.regions):
+        return None
+    return block
+
+
+def block_finding(device: HostDevice, block: HostDevice) -> Finding:
+    """That the device is nothing without the block, which stays with the host."""
+    cause = f"its registers are some of those of {block.name}, through which its driver reaches them"
+    return Finding("needs-others", Severity.REFUSAL, device.name, cause, f"pass {block.name} as well")
+
+
+def _within(region: Region, regions: Sequence[Region]) -> bool:
+    end = region.address + region.size
+    return any(each.address <= region.address and end <= each.address + each.size for each in regions)
 
 
 class Nesting:

@@ -13,7 +13,6 @@ from midway.devicetree.node import Node, cells, cells64
 from midway.errors import TreeError
 from midway.findings import Severity
 from midway.passthrough.copying import Copying
-from midway.passthrough.dma import is_coherent
 from midway.passthrough.node_interrupts import interrupt_changes, kept_interrupt_parent, line_changes
 
 __all__ = ["copy_device"]
@@ -56,8 +55,6 @@ def _top_changes(work: Copying) -> dict[str, bytes | None]:
         "interrupt-parent": kept_interrupt_parent(work, top),
         **line_changes(work),
     }
-    if is_coherent(tree, top):
-        changes["dma-coherent"] = b""
     if work.nested:
         return changes
     changes["reg"] = b"".join(cells64(route.guest_address, route.region.size) for route in work.mmio)

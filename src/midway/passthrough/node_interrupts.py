@@ -2,6 +2,7 @@
 """The description route's interrupts: a device's lines, and those of its children."""
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from midway.devicetree.gic import flags_of
 from midway.devicetree.interrupts import interrupt_wires
@@ -11,7 +12,9 @@ from midway.devicetree.values import number
 from midway.errors import TreeError
 from midway.findings import Severity
 from midway.host.device import Trigger
-from midway.passthrough.copying import Copying
+
+if TYPE_CHECKING:
+    from midway.passthrough.copying import Copying
 
 __all__ = ["GIC", "interrupt_cells", "interrupt_changes", "kept_interrupt_parent", "line_changes"]
 
@@ -25,7 +28,7 @@ def interrupt_cells(spi: int, trigger: Trigger) -> bytes:
     return cells(_SPI, spi, flags_of(shown))
 
 
-def line_changes(work: Copying) -> dict[str, bytes | None]:
+def line_changes(work: "Copying") -> dict[str, bytes | None]:
     """The device's own lines: at the guest's GIC, or at a controller that goes to the guest as well."""
     changes: dict[str, bytes | None] = {"interrupts-extended": None, "interrupts": None}
     lines = tuple(zip(work.device.lines, work.spis, strict=True))
@@ -45,13 +48,13 @@ def line_changes(work: Copying) -> dict[str, bytes | None]:
     return changes
 
 
-def kept_interrupt_parent(work: Copying, path: str) -> bytes | None:
+def kept_interrupt_parent(work: "Copying", path: str) -> bytes | None:
     """The node's `interrupt-parent` when it goes to the guest as well; else None, for the guest's GIC."""
     target = work.tree.path_of(number(work.tree[path], "interrupt-parent") or 0)
     return cells(work.phandles.of(target)) if target and target in work.providers.present else None
 
 
-def interrupt_changes(work: Copying, path: str) -> dict[str, bytes | None]:
+def interrupt_changes(work: "Copying", path: str) -> dict[str, bytes | None]:
     """New values for a child's interrupt properties; None drops one."""
     try:
         wires = interrupt_wires(work.tree, path)
@@ -87,7 +90,7 @@ def interrupt_changes(work: Copying, path: str) -> dict[str, bytes | None]:
     return changes
 
 
-def _within(work: Copying, path: str, wires: Sequence[Wire]) -> dict[str, bytes | None]:
+def _within(work: "Copying", path: str, wires: Sequence[Wire]) -> dict[str, bytes | None]:
     """The controllers go to the guest too: specifiers stay, phandles change."""
     changes = {"interrupt-parent": kept_interrupt_parent(work, path)}
     if "interrupts-extended" in work.tree[path].properties:
@@ -98,7 +101,7 @@ def _within(work: Copying, path: str, wires: Sequence[Wire]) -> dict[str, bytes 
     return changes
 
 
-def _spi(work: Copying, wire: Wire) -> bytes | None:
+def _spi(work: "Copying", wire: Wire) -> bytes | None:
     """The specifier in the guest of the device's line with this wire; None when it is none of its lines."""
     for at, line in enumerate(work.device.lines):
         spi = work.spis[at]

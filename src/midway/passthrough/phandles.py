@@ -5,6 +5,8 @@ A property that nobody knew to be a reference is copied as it is.  Because the t
 points nowhere in the guest, and never to a wrong node.
 """
 
+from collections.abc import Iterable, Mapping
+
 from midway.devicetree.index import Tree
 from midway.devicetree.node import Node, cells
 
@@ -16,10 +18,13 @@ _LAST = 0xFFFFFFFE  # 0 and 0xffffffff are no phandles (devicetree spec v0.4, 2.
 class GuestPhandles:
     """Phandles by what they stand for: the path of a host node that is copied, or a name of the guest's."""
 
-    def __init__(self, host: Tree) -> None:
-        self._foreign = host.phandles
+    def __init__(
+        self, host: Tree, *, given: Mapping[str, int] | None = None, taken: Iterable[int] = ()
+    ) -> None:
+        """`given` are phandles that nodes have already, `taken` those that somebody else's nodes have."""
+        self._foreign = {*host.phandles, *taken}
         self._next = max((phandle for phandle in self._foreign if phandle < _LAST), default=0)
-        self._given: dict[str, int] = {}
+        self._given = dict(given or {})
 
     def of(self, key: str) -> int:
         """The phandle of `key`, given to it at the first call."""
@@ -29,6 +34,10 @@ class GuestPhandles:
                 self._next = self._next % _LAST + 1
             self._given[key] = self._next
         return self._given[key]
+
+    def knows(self, key: str) -> bool:
+        """Whether `key` has a phandle."""
+        return key in self._given
 
     def mark(self, key: str, node: Node) -> None:
         """Give the node its phandle, if anything points to it."""

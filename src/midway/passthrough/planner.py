@@ -2,7 +2,6 @@
 """Devices planned: host device and configuration in, routes and findings out; nothing is touched."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 
 import msgspec
@@ -21,7 +20,8 @@ from midway.passthrough.dependents import Dependents, Need, dependent_findings, 
 from midway.passthrough.dma import dma_findings, given_iommu_findings, plan_dma
 from midway.passthrough.irq import line_findings, line_spis, mode_findings, plan_lines
 from midway.passthrough.mmio import mmio_findings, plan_mmio
-from midway.passthrough.nesting import Nesting
+from midway.passthrough.modes import asked_modes
+from midway.passthrough.nesting import Nesting, block_finding, register_block
 from midway.passthrough.node import copy_device
 from midway.passthrough.phandles import GuestPhandles
 from midway.passthrough.providers import Providers
@@ -39,8 +39,7 @@ def no_rates(_: str) -> tuple[int | None, ...]:
     return ()
 
 
-@dataclass
-class Host:
+class Host(msgspec.Struct, frozen=True, dict=True):
     """What planning knows of the host.
 
     `clock_rates` gives a device's present rates in Hz in the order of its `clocks`, () when nobody knows;
@@ -73,8 +72,7 @@ class Host:
         return {device.node_path: device.name for device in self.devices}
 
 
-@dataclass
-class Room:
+class Room(msgspec.Struct, frozen=True):
     """Where in the guest devices go; planning takes from it.  `banks` is the guest's RAM."""
 
     addresses: AddressMap
@@ -83,16 +81,14 @@ class Room:
     banks: Sequence[Bank] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(msgspec.Struct, frozen=True):
     """A device to pass, and how."""
 
     device: HostDevice
     config: DeviceConfig
 
 
-@dataclass(slots=True)
-class _Placed:
+class _Placed(msgspec.Struct, frozen=True):
     request: Request
     selection: Selection
     mmio: tuple[MmioRoute, ...]
@@ -158,7 +154,7 @@ def _place(request: Request, selection: Selection, present: set[str], host: Host
         request,
         selection,
         plan_mmio(device, config.address, room.addresses, host.page_size),
-        plan_lines(device, config.irq, room.interrupts, host.tree, present),
+        plan_lines(device, asked_modes(device, config.irq), room.interrupts, host.tree, present),
     )
 
 
@@ -188,6 +184,9 @@ def _describe(
     made = copy_device(work)
     users = needed_by(placed.selection.paths, tops, host.dependents)
     needing = {host.owner(user) or "" for user, need in users.items() if need is not Need.LIKES}
+    block = register_block(device, host.tree, host.devices)
+    if block is not None:
+        needing.add(block.name)
     providers.check_overrides()
     copies.update(made)
     return DevicePlan(
@@ -199,9 +198,10 @@ def _describe(
         providers=providers.stand_ins.nodes,
         findings=(
             *_device_findings(device, host, tops),
+            *([block_finding(device, block)] if block is not None and block.node_path not in tops else ()),
             *mmio_findings(device, host.devices, host.page_size),
             *line_findings(device, host.devices, host.tree, present),
-            *mode_findings(device, placed.lines, config.irq),
+            *mode_findings(device, placed.lines, asked_modes(device, config.irq)),
             *dma_findings(device, host.devices, host.tree, room.banks),
             *given_iommu_findings(device, host.tree, present),
             *dependent_findings(device, placed.selection.paths, tops, host.dependents),

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a rule about provider references says, and which one is for a property; the rules are in `rules`."""
 
-from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache
+
+import msgspec
 
 from midway.config import ProviderPolicy
 
@@ -20,8 +21,7 @@ class StandIn(StrEnum):
     REGULATOR = "fixed regulator"
 
 
-@dataclass(frozen=True, slots=True)
-class Rule:
+class Rule(msgspec.Struct, frozen=True):
     """For the properties `names` (a ``*`` stands for any text).
 
     `cells` is the provider's property that counts an entry's arguments, or their number, or REST or OPAQUE.
@@ -29,6 +29,10 @@ class Rule:
     is what the guest goes without.  `critical`: a device that others point to so cannot leave the host unless
     they leave with it; `stays`: not even then.  `otherwise` is the policy where the preferred one cannot be
     had: TOGETHER where no device has the provider, CARVED where the memory's place matters.
+
+    `gaps`: of several entries those that are left out keep their places as empty ones (phandle 0), which to
+    Linux are providers that are not there, by index and by name.  False where it stops or fails at an empty
+    one, or where places mean nothing: the list gets shorter.
     """
 
     names: tuple[str, ...]
@@ -41,6 +45,7 @@ class Rule:
     critical: bool = False
     stays: bool = False
     otherwise: ProviderPolicy = ProviderPolicy.REFUSED
+    gaps: bool = True
 
 
 class RuleBook:

@@ -2,17 +2,16 @@
 """The description route's references: each property that points to other nodes, decided by its rule."""
 
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, field
 
 from midway.config import DeviceConfig, ProviderPolicy
 from midway.devicetree.index import Tree
-from midway.devicetree.node import cells, strings
+from midway.devicetree.node import cells
 from midway.devicetree.references import Reference, parse_references
 from midway.devicetree.values import cell_list, number, text_list
 from midway.errors import PlanError, TreeError
 from midway.findings import Finding, Severity
 from midway.host.device import HostDevice
-from midway.passthrough.clocks import assigned_rate, static_rate
+from midway.passthrough.clocks import assigned_rate, rates_where, static_rate
 from midway.passthrough.phandles import GuestPhandles
 from midway.passthrough.policies import OPAQUE, REST, Rule, StandIn
 from midway.passthrough.reserved import fixed_place, pool_properties
@@ -23,6 +22,8 @@ from midway.passthrough.standins import StandIns
 __all__ = ["Providers", "references_of"]
 
 _MOST_HERTZ = 0xFFFFFFFF  # a fixed clock's rate is one cell
+_ASSIGNED, _PARENTS = "assigned-clocks", "assigned-clock-parents"
+_SETTINGS = (_PARENTS, "assigned-clock-rates", "assigned-clock-rates-u64")
 
 
 def references_of(tree: Tree, path: str, name: str, rule: Rule) -> tuple[Reference, ...]:
@@ -36,7 +37,10 @@ def references_of(tree: Tree, path: str, name: str, rule: Rule) -> tuple[Referen
     return parse_references(tree, path, name, rule.cells)
 
 
-@dataclass(slots=True)
+def _with_belongings(name: str, rule: Rule) -> tuple[str, ...]:
+    return (name, *rule.companions, *((rule.labels,) if rule.labels else ()))
+
+
 class Providers:
     """Decides for one device, node by node, and remembers.
 
@@ -45,22 +49,29 @@ class Providers:
     `needs` and `wants` are the devices that would have to come along for TOGETHER.
     """
 
-    device: HostDevice
-    config: DeviceConfig
-    tree: Tree
-    present: Collection[str]
-    phandles: GuestPhandles
-    rates: Sequence[int | None] = ()
-    owner: Callable[[str], str | None] = lambda _: None
-    needs: set[str] = field(init=False, default_factory=set)
-    wants: set[str] = field(init=False, default_factory=set)
-    stand_ins: StandIns = field(init=False)
-    decisions: list[Decision] = field(init=False, default_factory=list)
-    findings: list[Finding] = field(init=False, default_factory=list)
-    _overridden: set[str] = field(init=False, default_factory=set)
-
-    def __post_init__(self) -> None:
-        self.stand_ins = StandIns(self.device.name, self.phandles)
+    def __init__(
+        self,
+        device: HostDevice,
+        config: DeviceConfig,
+        tree: Tree,
+        present: Collection[str],
+        phandles: GuestPhandles,
+        rates: Sequence[int | None] = (),
+        owner: Callable[[str], str | None] = lambda _: None,
+    ) -> None:
+        self.device = device
+        self.config = config
+        self.tree = tree
+        self.present = present
+        self.phandles = phandles
+        self.rates = rates
+        self.owner = owner
+        self.needs: set[str] = set()
+        self.wants: set[str] = set()
+        self.stand_ins = StandIns(device.name, phandles)
+        self.decisions: list[Decision] = []
+        self.findings: list[Finding] = []
+        self._overridden: set[str] = set()
 
     def rewrite(self, path: str) -> dict[str, bytes | None]:
         """New values for those properties of a node that are references or belong to one; None drops it."""
@@ -69,6 +80,8 @@ class Providers:
             rule = RULES.find(name)
             if rule is not None:
                 changes.update(self._one(path, name, rule))
+        if _ASSIGNED in changes:
+            changes.update(self._settings_of_clocks(path, is_kept=changes[_ASSIGNED] is not None))
         return changes
 
     def check_overrides(self) -> None:
@@ -114,6 +127,40 @@ class Providers:
             policy = rule.otherwise
         return self._leave_out(path, name, rule, policy, found, outside)
 
+    def _settings_of_clocks(self, path: str, *, is_kept: bool) -> dict[str, bytes | None]:
+        """The parents and rates of those clocks that go to the guest.
+
+        Linux finds both by the clock's place (6.1, drivers/clk/clk-conf.c).  A parent whose clock is an empty
+        entry fails the device's probe; a rate of such a clock moves all later rates to other clocks.
+        """
+        clocks = self._entries(path, _ASSIGNED) if is_kept else ()
+        kept = [entry.target in self.present for entry in clocks]
+        found = self._entries(path, _PARENTS)
+        parents = [
+            entry if entry.target in self.present and at < len(kept) and kept[at] else Reference(None)
+            for at, entry in enumerate(found)
+        ]
+        lost = [entry for entry in found if entry.target in self.present and entry not in parents]
+        if lost:
+            self.decisions = [
+                made for made in self.decisions if (made.node, made.property) != (path, _PARENTS)
+            ]
+            self._decide(path, _PARENTS, lost, ProviderPolicy.HOST, "their clocks stay with the host")
+        if not is_kept:
+            return dict.fromkeys(_SETTINGS)
+        changes: dict[str, bytes | None] = {**rates_where(kept, self.tree[path])}
+        if parents:
+            changes[_PARENTS] = self._encode(parents) if any(entry.target for entry in parents) else None
+        return changes
+
+    def _entries(self, path: str, name: str) -> tuple[Reference, ...]:
+        """() for a property that is not there or malformed, which then has its finding."""
+        rule = RULES.find(name)
+        try:
+            return () if rule is None else references_of(self.tree, path, name, rule)
+        except TreeError:
+            return ()
+
     def _leave_out(
         self,
         path: str,
@@ -123,23 +170,20 @@ class Providers:
         found: Sequence[Reference],
         outside: Sequence[Reference],
     ) -> dict[str, bytes | None]:
-        """Only the entries that stay within the guest are left, with their labels."""
-        inside = [at for at, entry in enumerate(found) if entry not in outside]
+        """Only entries that stay within the guest are left, at their places where they mean something."""
         if policy is ProviderPolicy.HELD:
             self._decide(path, name, outside, policy, "kept on by the host")
         elif policy is ProviderPolicy.HOST:
             self._decide(path, name, outside, policy, "done by the host")
         else:
             self._go_without(path, name, rule, policy, outside)
-        labels = text_list(self.tree[path], rule.labels) if rule.labels else ()
-        kept = [labels[at] for at in inside if at < len(labels)]
-        changes: dict[str, bytes | None] = dict.fromkeys(rule.companions)
-        if rule.labels:
-            changes[rule.labels] = strings(*kept) if kept else None
-        changes[name] = (
-            self._encode([found[at] for at in inside]) if any(found[at].target for at in inside) else None
-        )
-        return changes
+        inside = [entry for entry in found if entry not in outside]
+        if not any(entry.target for entry in inside):
+            return dict.fromkeys(_with_belongings(name, rule))
+        if rule.gaps:
+            return {name: self._encode([entry if entry in inside else Reference(None) for entry in found])}
+        # No rule without places has labels.
+        return {**dict.fromkeys(rule.companions), name: self._encode(inside)}
 
     def _go_without(
         self, path: str, name: str, rule: Rule, policy: ProviderPolicy, outside: Sequence[Reference]
@@ -263,7 +307,8 @@ class Providers:
                     "voltage-unknown",
                     Severity.NOTE,
                     self.device.name,
-                    f"the tree gives {self._title(path, name)} ({entry.target}) no fixed voltage: none said",
+                    f"the tree gives {self._title(path, name)} ({entry.target}) no fixed voltage: "
+                    "its stand-in has none",
                 )
             )
         phandle = self.stand_ins.regulator((entry.target,), name.removesuffix("-supply"), voltage)
@@ -283,8 +328,7 @@ class Providers:
             )
         )
         self._decide(path, name, (), policy, "malformed: left out")
-        dropped = (name, *rule.companions, *((rule.labels,) if rule.labels else ()))
-        return dict.fromkeys(dropped)
+        return dict.fromkeys(_with_belongings(name, rule))
 
     def _encode(self, entries: Sequence[Reference]) -> bytes:
         return b"".join(

@@ -30,11 +30,13 @@ class DmaRoute(msgspec.Struct, frozen=True):
 
     `reach` is what the host's buses make of the device's addresses with direct DMA (`child` on the bus,
     `parent` in memory), and the guest's bus must make too.  None when they change and limit nothing.
+    `coherent_bus`: a bus above the device states `dma-coherent` for it, so the guest's bus has to.
     """
 
     kind: DmaKind
     group: int | None = None
     reach: tuple[Span, ...] | None = None
+    coherent_bus: bool = False
 
 
 class LineRoute(msgspec.Struct, frozen=True):

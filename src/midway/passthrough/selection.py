@@ -2,7 +2,8 @@
 """Which nodes below a device's node go to the guest with it."""
 
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass, field
+
+import msgspec
 
 from midway.devicetree.addresses import registers, translate
 from midway.devicetree.index import Tree
@@ -15,12 +16,11 @@ from midway.host.device import HostDevice
 __all__ = ["Selection", "select"]
 
 
-@dataclass(slots=True)
-class Selection:
+class Selection(msgspec.Struct):
     """`paths` are the nodes that go, the device's own first; `outside` are children left behind, by path."""
 
-    paths: list[str] = field(default_factory=list)
-    outside: list[str] = field(default_factory=list)
+    paths: list[str] = []
+    outside: list[str] = []
 
     def findings(self, device: HostDevice, names: dict[str, str]) -> Iterator[Finding]:
         """What is to be said; `names` are the host's devices by path."""

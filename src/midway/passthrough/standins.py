@@ -9,7 +9,7 @@ from midway.passthrough.phandles import GuestPhandles
 
 __all__ = ["StandIns"]
 
-_NOT_IN_A_NAME = re.compile(r"[^0-9a-zA-Z,._+-]")  # devicetree spec v0.4, 2.2.1
+_NOT_IN_A_NAME = re.compile(r"[^0-9a-z]+")  # of a node without an address, as bindings spell them
 
 
 class StandIns:
@@ -67,23 +67,32 @@ class StandIns:
 
     def pool(self, source: str, properties: dict[str, bytes]) -> int:
         """The phandle of a part of the guest's RAM that is reserved in place of the host's `source`."""
-        key = f"pool for {source}"
-        if key not in self._pools:
-            name = _NOT_IN_A_NAME.sub("-", f"{source.rpartition('/')[2].partition('@')[0]}-{self._device}")
-            taken = {node.name for node in self._pools.values()}
-            name = f"{name}-{len(taken)}" if name in taken else name
-            self._pools[key] = Node(name, {**properties, "phandle": cells(self._phandles.of(key))})
-        return self._phandles.of(key)
+        if source not in self._pools:
+            name = self._free_name(f"{source.rpartition('/')[2].partition('@')[0]}-{self._device}")
+            self._pools[source] = Node(name, {**properties, "phandle": cells(self._phandles.of(_key(name)))})
+        return self._phandles.of(_key(self._pools[source].name))
 
     def _make(
         self, source: tuple[object, ...], wanted: str, properties: Callable[[str], dict[str, bytes]]
     ) -> int:
         if source not in self._made:
-            base = name = _NOT_IN_A_NAME.sub("-", wanted)
-            while name in self._nodes:
-                name = f"{base}-{len(self._nodes)}"
+            name = self._free_name(wanted)
             node = Node(name, properties(name))
-            node.properties["phandle"] = cells(self._phandles.of(f"stand-in {name}"))
+            node.properties["phandle"] = cells(self._phandles.of(_key(name)))
             self._nodes[name] = node
             self._made[source] = name
-        return self._phandles.of(f"stand-in {self._made[source]}")
+        return self._phandles.of(_key(self._made[source]))
+
+    def _free_name(self, wanted: str) -> str:
+        """A node's name that no other stand-in of the guest's has."""
+        base = name = _NOT_IN_A_NAME.sub("-", wanted.lower()).strip("-")
+        count = 1
+        while self._phandles.knows(_key(name)):
+            count += 1
+            name = f"{base}-{count}"
+        return name
+
+
+def _key(name: str) -> str:
+    """The stand-in among the guest's phandles."""
+    return f"stand-in {name}"

@@ -16,7 +16,6 @@ _GUESTS_OWN = frozenset({"phandle", "linux,phandle", "status", "name"})
 _ROUTES = {
     "ranges": "rewritten: where the guest has its registers",
     "dma-ranges": "rewritten: what the host's buses make of DMA addresses",
-    "dma-coherent": "added: a bus above it says so on the host",
     "#address-cells": "stated: the host's node has it from the bus",
     "#size-cells": "stated: the host's node has it from the bus",
 }

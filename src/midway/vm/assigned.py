@@ -104,7 +104,7 @@ class AssignedDevices:
         if plan.dma.kind is DmaKind.DIRECT and device.has_feature(
             vfio_forward.VFIO_FORWARD_FEATURE_DIRECT, vfio.VFIO_DEVICE_FEATURE_SET
         ):
-            device.give_direct_memory(self._memory.extents)
+            device.give_direct_memory([(extent.address, extent.size) for extent in self._memory.extents])
         return device
 
     def _group(self, where: VfioGroup, device: str) -> Group:
