@@ -51,14 +51,16 @@ def test_a_signal_before_the_guest_runs_unwinds_everything() -> None:
 def test_a_signal_while_the_guest_runs_stops_it() -> None:
     guest, stopping = Guest(signals=1), command._Stopping()
     with stopping.handled():
-        stopping.run(guest.machine())
+        stopping.start(guest.machine())
+        stopping.wait(guest.machine())
     assert guest.stopped == [Outcome(End.STOPPED, signal=signal.SIGTERM)]
 
 
 def test_a_signal_when_all_is_ending_changes_nothing() -> None:
     guest, stopping = Guest(), command._Stopping()
     with stopping.handled():
-        stopping.run(guest.machine())
+        stopping.start(guest.machine())
+        stopping.wait(guest.machine())
         os.kill(os.getpid(), signal.SIGTERM)
     assert guest.stopped == []
 

@@ -33,6 +33,7 @@ class Guest:
         self.kernel.ioctls[kvm.KVM_RUN] = self._enter
         self.kernel.ioctls[kvm.KVM_GET_ONE_REG] = self._register
         self.threads = VcpuThreads([self.vcpu], self.bus, self.ending)
+        self.began_at_entry: list[float] = []
 
     def run(self, conclude: Callable[[Outcome], Outcome] | None = None) -> Outcome:
         if conclude is not None:
@@ -48,6 +49,7 @@ class Guest:
 
     def _enter(self, _: int, __: int | bytearray) -> int:
         self.answers.append(bytes(self._run[40:48]))
+        self.began_at_entry.append(self.threads.began)
         found: Exit = self._exits.pop(0) if self._exits else system_event(kvm.KVM_SYSTEM_EVENT_SHUTDOWN)
         if isinstance(found, OSError):
             raise found
@@ -213,3 +215,19 @@ def test_kicking_what_has_ended_is_nothing() -> None:
     guest.run()
     guest.threads.kick()
     guest.threads.join()
+
+
+def test_the_start_is_over_when_the_boot_vcpu_is_about_to_enter_the_guest() -> None:
+    guest = Guest()
+    guest.threads.start()
+    assert guest.threads.began > 0
+    guest.threads.join()
+    assert guest.began_at_entry == [guest.threads.began]
+
+
+def test_a_vcpu_that_cannot_enter_ends_the_start_and_the_vm() -> None:
+    guest = Guest()
+    guest.kernel.fails(kvm.KVM_SET_SIGNAL_MASK, errno.EINVAL)
+    outcome = guest.run()
+    assert outcome.end is End.FAULT
+    assert guest.threads.began == 0.0

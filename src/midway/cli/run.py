@@ -13,6 +13,8 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
 
+from midway.cli.collector import no_collections
+from midway.cli.help import HelpFormatter
 from midway.cli.vm_options import add_vm_options, config_from
 from midway.errors import MidwayError, UsageError
 from midway.kernel.syscalls import Linux
@@ -46,7 +48,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         help="run a VM",
         description=_DESCRIPTION,
         epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=HelpFormatter,
     )
     add_vm_options(parser)
     parser.add_argument(
@@ -78,20 +80,22 @@ def run(arguments: argparse.Namespace) -> int:
         with stopping.handled(), ExitStack() as resources:
             source, target = _standard_files()
             is_terminal = source is not None and os.isatty(source)
-            console = resources.enter_context(
-                Console(calls, target, source, escaped=stopping.stop if is_terminal else None)
-            )
-            counters = resources.enter_context(_counters(arguments, calls))
-            machine = resources.enter_context(
-                open_machine(config, console, calls=calls, planned=lambda plan: _planned(arguments, plan))
-            )
-            if counters is not None:
-                machine.instructions = counters.read
-            if source is not None and is_terminal:
-                from midway.vm.terminal import as_console
+            with no_collections():
+                console = resources.enter_context(
+                    Console(calls, target, source, escaped=stopping.stop if is_terminal else None)
+                )
+                counters = resources.enter_context(_counters(arguments, calls))
+                machine = resources.enter_context(
+                    open_machine(config, console, calls=calls, planned=lambda plan: _planned(arguments, plan))
+                )
+                if counters is not None:
+                    machine.instructions = counters.read
+                if source is not None and is_terminal:
+                    from midway.vm.terminal import as_console
 
-                resources.enter_context(as_console(source))
-            stopping.run(machine)
+                    resources.enter_context(as_console(source))
+                stopping.start(machine)
+            stopping.wait(machine)
             summary = machine.summary()
             known = len(machine.plan.findings)
     except _Interrupted as interrupted:
@@ -149,11 +153,13 @@ class _Stopping:
             for number, handler in before.items():
                 signal.signal(number, handler)
 
-    def run(self, machine: "Machine") -> None:
-        """Start the machine and wait for its end."""
+    def start(self, machine: "Machine") -> None:
         self._machine = machine
         self._phase = _Phase.RUNNING
         machine.start()
+
+    def wait(self, machine: "Machine") -> None:
+        """For the machine's end."""
         machine.wait()
         self._phase = _Phase.ENDING
 

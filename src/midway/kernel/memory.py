@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterable
 from contextlib import ExitStack, suppress
 from types import TracebackType
-from typing import NamedTuple, Self
+from typing import Self
 
 import msgspec
 
@@ -23,7 +23,7 @@ HUGE_SIZES = (16 << 30, 1 << 30, 512 << 20, 32 << 20, 2 << 20, 64 << 10)
 _TRANSPARENT = 2 << 20  # KVM maps a transparent huge page as one block where both addresses agree modulo this
 
 
-class Extent(NamedTuple):
+class Extent(msgspec.Struct, frozen=True):
     """Guest physical memory, in bytes."""
 
     address: int

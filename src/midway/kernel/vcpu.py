@@ -4,7 +4,8 @@
 import errno
 import struct
 from collections.abc import Iterable
-from typing import NamedTuple
+
+import msgspec
 
 from midway.errors import KernelError
 from midway.kernel.handle import Handle, Mapping
@@ -22,7 +23,7 @@ _U32 = struct.Struct("=I")
 _SIGNAL_SET = 8  # sizeof(sigset_t) as the kernel has it
 
 
-class MmioExit(NamedTuple):
+class MmioExit(msgspec.Struct, frozen=True):
     """An access of the guest to an address that is no memory; `data` has the `size` bytes it wrote."""
 
     address: int

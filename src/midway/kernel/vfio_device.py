@@ -226,8 +226,9 @@ class Device(Handle):
     def forward(self, index: int, spi: int, *, limit: int = 0, notify: int = -1) -> None:
         """From now on the level line `index` goes straight to SPI `spi` of the guest, which completes it.
 
-        The line needs a trigger.  More than `limit` interrupts in 100 ms (0: the driver's default) are a
-        storm: the line returns to its trigger, and the eventfd `notify` is signalled.
+        The line needs a trigger.  After `limit` interrupts (0: the driver's default) and then ever more
+        rarely the driver looks whether the guest completes them before the device is quiet.  If it always
+        does, that is a storm: the line returns to its trigger, and the eventfd `notify` is signalled.
         """
         self._feature(
             vfio_forward.VFIO_FORWARD_FEATURE_FORWARD,

@@ -199,7 +199,11 @@ class ControlSocket:
                 {
                     "name": device.device.name,
                     "dma": str(device.dma.kind),
-                    "lines": [line._asdict() for line in now.lines if line.device == device.device.name],
+                    "lines": [
+                        msgspec.structs.asdict(line)
+                        for line in now.lines
+                        if line.device == device.device.name
+                    ],
                 }
                 for device in plan.devices
             ],

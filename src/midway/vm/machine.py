@@ -2,35 +2,37 @@
 """A VM, from its plan to its end."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from itertools import count
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from midway.board.plan import MachinePlan
 from midway.config import InterruptMode, IrqAffinity
 from midway.errors import DeviceError, HostError, PlanError
 from midway.findings import Finding, Severity
-from midway.host.groups import VfioGroup
 from midway.kernel.eventfd import EventFd
 from midway.kernel.gic import Gic
 from midway.kernel.kvm import Kvm, Vm
 from midway.kernel.memory import GuestMemory
 from midway.kernel.stats import Stats
 from midway.kernel.vcpu import Vcpu, core_register
-from midway.vm.assigned import AssignedDevices
 from midway.vm.bus import Bus
 from midway.vm.console import Console
 from midway.vm.events import EventLoop
-from midway.vm.footprint import process_start, resident_beside
 from midway.vm.marks import LineCount, MarksRegister, Snapshot, VcpuCount
 from midway.vm.outcome import End, Ending, Outcome
 from midway.vm.panic import PanicRegister, PanicWatch
 from midway.vm.summary import RunSummary
 from midway.vm.uart import Uart
 from midway.vm.vcpus import EXIT_NAMES, VcpuThreads
+
+if TYPE_CHECKING:
+    from midway.host.groups import VfioGroup
+    from midway.vm.assigned import AssignedDevices
+    from midway.vm.lines import AssignedLine
 
 __all__ = ["Machine"]
 
@@ -51,7 +53,7 @@ class Machine:
         plan: MachinePlan,
         memory: GuestMemory,
         console: Console,
-        groups: Mapping[str, VfioGroup] | None = None,
+        groups: "Mapping[str, VfioGroup] | None" = None,
         control: Path | None = None,
     ) -> None:
         self.plan = plan
@@ -66,6 +68,7 @@ class Machine:
         self._bus = Bus()
         self._ending = Ending(self._stop_running)
         self._panic = PanicWatch(self._panicked)
+        self._devices: AssignedDevices | None = None
         self._marks = MarksRegister(self.snapshot)
         self._threads = VcpuThreads((), self._bus, self._ending)
         self._stats: tuple[Stats, ...] = ()
@@ -117,6 +120,11 @@ class Machine:
         """The kernel's ids of the vCPUs' threads, by vCPU; none before `start`."""
         return self._threads.tasks
 
+    @property
+    def lines(self) -> "Sequence[AssignedLine]":
+        """The connected interrupts of assigned devices."""
+        return self._devices.lines if self._devices else ()
+
     def set_interrupt_mode(self, device: str, line: int, mode: InterruptMode) -> None:
         """Change the mode of a line of an assigned device; at any time, in any thread.
 
@@ -124,7 +132,7 @@ class Machine:
         when there is no such line, and KernelError when the kernel does not take it into the mode; it keeps
         the one it had.
         """
-        for found in self._devices.lines:
+        for found in self.lines:
             if (found.device.name, found.route.line.index) == (device, line):
                 return found.set_mode(mode)
         raise DeviceError(
@@ -154,7 +162,7 @@ class Machine:
                     handled=line.handled,
                     forwarded=None if (way := line.forwarding()) is None else way.forwarded,
                 )
-                for line in self._devices.lines
+                for line in self.lines
             ),
             instructions=self.instructions(),
         )
@@ -169,6 +177,8 @@ class Machine:
         outcome = self.wait()
         if outcome is None or self._final is None:
             raise RuntimeError("the VM has not ended")
+        from midway.vm.footprint import process_start, resident_beside
+
         smaps = self._calls.read_file("/proc/self/smaps")
         return RunSummary(
             outcome=outcome,
@@ -178,10 +188,10 @@ class Machine:
             guest_memory=self._memory.size,
             final=self._final,
             marks=self.marks,
-            devices=self._devices.uses(self.plan.devices),
+            devices=self._devices.uses(self.plan.devices) if self._devices else (),
             findings=(
                 *self.plan.findings,
-                *self._devices.all_findings(),
+                *self._device_findings(),
                 *self._bus.findings(),
                 *self._console.findings(),
                 *self._findings,
@@ -226,11 +236,8 @@ class Machine:
         self._events = resources.enter_context(EventLoop(self._calls, self._failed))
         self._stop_event = resources.enter_context(EventFd(self._calls))
         self._events.watch(self._stop_event.fd, self._end_as_wanted)
-        self._devices = AssignedDevices(
-            resources, vm, self._memory, self._bus, self._events, lambda: next(self._slots)
-        )
-        self._devices.open(plan.devices, self._groups)
-        self._check_strict()
+        if plan.devices:
+            self._open_devices(resources, vm)
         if plan.config.cpu.irq_affinity is IrqAffinity.FOLLOW:
             self._follow_routing(resources)
         resources.callback(self._events.stop)
@@ -239,22 +246,28 @@ class Machine:
         self._threads = VcpuThreads(vcpus, self._bus, self._ending, self._conclude, plan.config.cpu.pin)
         resources.callback(self._threads.join)
 
-    def _check_strict(self) -> None:
-        worse = [finding for finding in self._devices.all_findings() if finding.severity is not Severity.NOTE]
+    def _open_devices(self, resources: ExitStack, vm: Vm) -> None:
+        from midway.vm.assigned import AssignedDevices
+
+        self._devices = AssignedDevices(
+            resources, vm, self._memory, self._bus, self._events, lambda: next(self._slots)
+        )
+        self._devices.open(self.plan.devices, self._groups)
+        worse = [finding for finding in self._device_findings() if finding.severity is not Severity.NOTE]
         if self.plan.config.strict and worse:
             raise PlanError(worse[0].cause, device=worse[0].subject, remedy="or run without --strict")
 
     def _follow_routing(self, resources: ExitStack) -> None:
         from midway.vm.following import FollowedLine, FollowingAffinity
 
-        lines = [
-            FollowedLine(line.device.name, line.route.line.index, line.route.spi)
-            for line in self._devices.lines
-        ]
+        lines = [FollowedLine(line.device.name, line.route.line.index, line.route.spi) for line in self.lines]
         pins = self.plan.config.cpu.pin
         following = FollowingAffinity(self.plan.gic, lines, pins, lambda: self.tasks, self._findings.append)
         resources.enter_context(following)
         self._events.watch(following.fd, following.follow)
+
+    def _device_findings(self) -> tuple[Finding, ...]:
+        return self._devices.all_findings() if self._devices else ()
 
     def _highest_address(self) -> int:
         plan = self.plan

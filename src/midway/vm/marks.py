@@ -6,12 +6,14 @@ interrupt from the difference.
 """
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
+
+import msgspec
 
 __all__ = ["Interval", "LineCount", "MarksRegister", "Snapshot", "VcpuCount", "between"]
 
 
-class VcpuCount(NamedTuple):
+class VcpuCount(msgspec.Struct, frozen=True):
     """`kvm` are KVM's own statistics by name; `returns` why KVM_RUN came back to this process, by reason."""
 
     vcpu: int
@@ -19,7 +21,7 @@ class VcpuCount(NamedTuple):
     returns: dict[str, int]
 
 
-class LineCount(NamedTuple):
+class LineCount(msgspec.Struct, frozen=True):
     """`host`: interrupts the host took, None where nothing counts them; `handled`: those that woke Midway.
 
     `forwarded`: those that went straight into the guest's GIC, None where the driver cannot.
@@ -34,7 +36,7 @@ class LineCount(NamedTuple):
     forwarded: int | None = None
 
 
-class Snapshot(NamedTuple):
+class Snapshot(msgspec.Struct, frozen=True):
     """`seconds` since the guest's first instruction, host time; `label` is the byte that was written.
 
     `instructions` are those of each of the host's processors, where they are counted.
@@ -50,13 +52,13 @@ class Snapshot(NamedTuple):
         return {
             "label": self.label,
             "seconds": round(self.seconds, 6),
-            "vcpus": [vcpu._asdict() for vcpu in self.vcpus],
-            "lines": [line._asdict() for line in self.lines],
+            "vcpus": [msgspec.structs.asdict(vcpu) for vcpu in self.vcpus],
+            "lines": [msgspec.structs.asdict(line) for line in self.lines],
             "instructions": list(self.instructions),
         }
 
 
-class Interval(NamedTuple):
+class Interval(msgspec.Struct, frozen=True):
     """Between two marks: seconds, exits from the guest, trips to user space, and interrupts of all lines.
 
     A trip to user space is a KVM_RUN that returned, or one of the `wakeups`: interrupts that woke Midway.

@@ -13,8 +13,9 @@ __all__ = ["PanicRegister", "PanicWatch"]
 
 _PANICKED, _CRASH_LOADED = 1, 2
 _LINE = 256
-_BEGIN = re.compile(rb"(?:<\d>)?(?:\[ *\d+\.\d+\](?:\[ *[TC]\d+\])? )?(Kernel panic - not syncing.*)")
-_END = re.compile(rb"(?:<\d>)?(?:\[ *\d+\.\d+\](?:\[ *[TC]\d+\])? )?---\[ end Kernel panic")
+# Compiled when the guest says its first line: until then it would be a part of the start.
+_BEGIN = rb"(?:<\d>)?(?:\[ *\d+\.\d+\](?:\[ *[TC]\d+\])? )?(Kernel panic - not syncing.*)"
+_END = rb"(?:<\d>)?(?:\[ *\d+\.\d+\](?:\[ *[TC]\d+\])? )?---\[ end Kernel panic"
 
 
 class PanicRegister:
@@ -54,8 +55,8 @@ class PanicWatch:
 
     def _judge(self, line: bytes) -> None:
         if not self.message:
-            begin = _BEGIN.match(line)
+            begin = re.match(_BEGIN, line)
             if begin:
                 self.message = begin[1].decode("ascii", "replace").strip()
-        elif _END.match(line):
+        elif re.match(_END, line):
             self._panicked(self.message)

@@ -56,12 +56,14 @@ def open_machine(
         # Imported here, while the RAM is cleared and filled: they are most of what there is to import.
         from midway.board.planning import Seeds, plan_machine
         from midway.devicetree.node import Node
-        from midway.host.clocks import clock_rates
         from midway.vm.machine import Machine
 
         if names:
             from midway.host.claims import claim_all
+            from midway.host.clocks import clock_rates
             from midway.host.platform import Platform
+            from midway.passthrough import planner  # noqa: F401  # which plan_machine will need
+            from midway.vm import assigned  # noqa: F401  # and the machine
 
             platform = platform or Platform(files)
             tree, devices = platform.tree, platform.devices
@@ -69,8 +71,9 @@ def open_machine(
                 platform.device(name)
             memory = ram.memory()
             claims = resources.enter_context(claim_all(names, force=config.force, platform=platform))
+            rates = partial(clock_rates, files=files)
         else:
-            tree, devices, claims, memory = Node(""), (), (), ram.memory()
+            tree, devices, claims, memory, rates = Node(""), (), (), ram.memory(), None
         plan = plan_machine(
             config,
             tree,
@@ -80,7 +83,7 @@ def open_machine(
             text_offset=images.kernel.text_offset,
             initrd_size=images.initrd_size,
             gic_version=gic_version,
-            clock_rates=partial(clock_rates, files=files),
+            clock_rates=rates,
             seeds=Seeds(rng=os.urandom(64), kaslr=os.urandom(8)),
             page_size=mmap.PAGESIZE,
             address_bits=address_bits,

@@ -10,6 +10,8 @@ from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Self
 
+from midway.board.memory import anonymous_banks
+from midway.board.plan import Window
 from midway.config import Backing, MachineConfig
 from midway.errors import ConfigurationError
 from midway.host.groups import iommu_group
@@ -88,9 +90,6 @@ class GuestRam:
     def _allocate(self) -> GuestMemory:
         if self._is_direct:
             return GuestMemory.direct(self._calls, self._config.memory << 20)
-        from midway.board.memory import anonymous_banks
-        from midway.board.plan import Window
-
         keep_clear = [Window(extent.address, extent.size) for extent in self._keep_clear]
         extents = [Extent(bank.address, bank.size) for bank in anonymous_banks(self._config, keep_clear)]
         if self._config.backing is Backing.HUGETLB:

@@ -4,7 +4,6 @@
 import json
 import socket
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -51,8 +50,7 @@ class VmStatus(msgspec.Struct, frozen=True):
         return tuple(line for found in self.devices if found.name == device for line in found.lines)
 
 
-@dataclass(frozen=True, slots=True)
-class RunningVm:
+class RunningVm(msgspec.Struct, frozen=True):
     """One VM by its control socket's file."""
 
     path: Path

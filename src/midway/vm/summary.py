@@ -2,7 +2,7 @@
 """What is left of a VM when it has ended."""
 
 from itertools import pairwise
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 
@@ -13,7 +13,7 @@ from midway.vm.outcome import Outcome
 __all__ = ["DeviceUse", "RunSummary"]
 
 
-class DeviceUse(NamedTuple):
+class DeviceUse(msgspec.Struct, frozen=True):
     """How one device was connected: its DMA route, and how many regions were `mapped` or `trapped`."""
 
     name: str
@@ -51,10 +51,10 @@ class RunSummary(msgspec.Struct, frozen=True):
             "final": self.final.as_json(),
             "marks": [mark.as_json() for mark in self.marks],
             "intervals": [
-                {"from": earlier.label, "to": later.label, **between(earlier, later)._asdict()}
+                {"from": earlier.label, "to": later.label, **msgspec.structs.asdict(between(earlier, later))}
                 for earlier, later in pairwise(self.marks)
             ],
-            "devices": [device._asdict() for device in self.devices],
+            "devices": [msgspec.structs.asdict(device) for device in self.devices],
             "findings": [finding.as_json() for finding in self.findings],
         }
 

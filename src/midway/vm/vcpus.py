@@ -64,10 +64,14 @@ class VcpuThreads:
         self._threads: list[threading.Thread] = []
         self.returns: tuple[dict[int, int], ...] = tuple({} for _ in vcpus)
         self.began = 0.0
+        self._entering = threading.Event()
 
     def start(self) -> None:
+        """Returns when the boot vCPU is about to enter the guest: what comes next would delay it."""
         for vcpu in self._vcpus:
             self._threads.append(start_thread(f"vcpu-{vcpu.index}", partial(self._run, vcpu)))
+        if self._threads:
+            self._entering.wait()
 
     @property
     def tasks(self) -> tuple[int, ...]:
@@ -98,6 +102,7 @@ class VcpuThreads:
         except Exception as error:  # noqa: BLE001 - a thread that dies silently would hang the guest
             self._ending.end(Outcome(End.FAULT, f"serving vCPU {vcpu.index} failed: {error!r}"))
         finally:
+            self._entering.set()
             with self._lock:
                 del self._alive[vcpu.index]
 
@@ -106,6 +111,7 @@ class VcpuThreads:
         bus, ending = self._bus, self._ending
         if vcpu.index == 0:
             self.began = time.clock_gettime(time.CLOCK_BOOTTIME)
+            self._entering.set()
         while not ending.is_near:
             reason = vcpu.enter()
             returns[reason] = returns.get(reason, 0) + 1
