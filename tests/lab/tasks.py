@@ -8,6 +8,7 @@ from pathlib import Path
 
 from midway.lab.boards import HOST_ADDRESS
 from midway.lab.guest import GuestTask
+from midway.lab.running import RunningBoard
 
 UART_GREETING = b"from the guest\n"
 UART_ANSWER = b"from the far end\n"
@@ -57,9 +58,10 @@ say rtc_driver "$(cat /sys/class/rtc/rtc0/name)"
 say rtc_seconds "$(cat /sys/class/rtc/rtc0/since_epoch)"
 """
 
+# An alarm for the next second might be past before it is in the register, and then it never rings.
 _RTC_ALARM = """
 before=$(interrupts rtc)
-echo +1 >/sys/class/rtc/rtc0/wakealarm
+echo +2 >/sys/class/rtc/rtc0/wakealarm
 tries=0
 until [ "$(interrupts rtc)" -gt "$before" ] || [ $tries -ge 1000 ]; do
     tries=$((tries + 1))
@@ -114,6 +116,20 @@ say dma_summary "$(dmesg | sed -n 's/.*dmatest: .*summary \\([0-9]* tests, [0-9]
 # So that /dev/mem reaches registers that have a driver, the GIC's.
 _OPEN_REGISTERS = "iomem=relaxed"
 
+# An alarm rings when the clock is set to its time (DDI 0224, RTCMR and RTCLR), and is gone when the driver is
+# done with it; before that there cannot be another.
+_ALARMS = """
+base=$(registers 'pl031@*')
+mark 2
+for number in $(seq {alarms}); do
+    echo +1000 >/sys/class/rtc/rtc0/wakealarm
+    devmem $((base + 8)) 32 $(devmem $((base + 4)) 32)
+    await_value /sys/class/rtc/rtc0/wakealarm ""
+done
+mark 3
+say alarms "$(interrupts rtc)"
+"""
+
 # One interrupt for each read, as fast as they come.
 _DISK_LOAD = """
 before=$(interrupts virtio)
@@ -136,9 +152,12 @@ echo 1 >/sys/module/dmatest/parameters/run
 cat /sys/module/dmatest/parameters/wait >/tmp/waited
 mark 3
 say dma_interrupts $(($(interrupts zynqmp-dma) - before))
-set -- $(dmesg | awk '/dmatest: .*summary/ {{
-    for (i = 1; i < NF; i++) if ($i == "summary") {{ tests += $(i + 1); failures += $(i + 3) }}
-}} END {{ print tests + 0, failures + 0 }}')
+"""
+
+_DMA_RESULTS = """
+set -- $(dmesg | awk '/dmatest: .*summary/ {
+    for (i = 1; i < NF; i++) if ($i == "summary") { tests += $(i + 1); failures += $(i + 3) }
+} END { print tests + 0, failures + 0 }')
 say dma_tests "$1"
 say dma_failures "$2"
 """
@@ -173,6 +192,34 @@ done
 say rounds $round
 """
 
+# Every DMA engine copies a buffer, and the guest takes none of their interrupts until it is told: they have
+# the lowest priority, below what the guest's CPU lets through.
+_HELD_DMA = """
+each_engine() {{ for line in $(find /proc/device-tree/ -path '*dma*' -name interrupts); do
+    intid=$((0x$(hexdump -v -s 4 -n 4 -e '4/1 "%02x"' "$line") + 32))
+    $1
+done; }}
+set_priority() {{ devmem $((gicd + 0x400 + intid)) 8 $priority; }}
+count_pending() {{ pending=$((pending + ($(devmem "$(gicd 0x200)" 32) >> intid % 32 & 1))); }}
+insmod /modules/zynqmp_dma.ko
+insmod /modules/dmatest.ko iterations={copies} timeout=600000 test_buf_size=4096
+first=$(devmem $((gicd + 0x400 + intid)) 8)
+priority=0xff each_engine set_priority
+echo '' >/sys/module/dmatest/parameters/channel
+echo 1 >/sys/module/dmatest/parameters/run
+tries=0 pending=0
+until [ $pending -ge {engines} ] || [ $tries -ge 1000 ]; do
+    tries=$((tries + 1)) pending=0
+    each_engine count_pending
+done
+say taken_while_held "$(interrupts zynqmp-dma)"
+say held $pending
+read -r go
+priority=$first each_engine set_priority
+cat /sys/module/dmatest/parameters/wait >/tmp/waited
+say dma_interrupts "$(interrupts zynqmp-dma)"
+"""
+
 # Leaves the device's interrupt in the midst of things: raised while the guest has it disabled, or active.
 _STUCK_DISK = """
 case {state} in
@@ -187,6 +234,13 @@ until [ $(($(devmem $set_pending 32) & bit)) != 0 ] || [ $tries -ge 1000 ]; do
 done
 say tries $tries
 say stuck yes
+sleep 600
+"""
+
+_STORM = """
+cd /sys/bus/amba/drivers/rtc-pl031
+echo *.pl031 >unbind
+insmod /modules/storm.ko
 sleep 600
 """
 
@@ -219,6 +273,14 @@ def rtc() -> GuestTask:
     return GuestTask(_RTC_TIME + _RTC_ALARM)
 
 
+def alarms(many: int) -> GuestTask:
+    """Lets a PL031 ring so often, each time when the time before is over, between marks 2 and 3.
+
+    Every time the clock is put forward by about 1000 s.
+    """
+    return GuestTask(_ALARMS.format(alarms=many), append=_OPEN_REGISTERS)
+
+
 def card() -> GuestTask:
     """Hashes the first 4 MiB of the SD card."""
     return GuestTask(_CARD, modules=("sdhci-of-arasan",))
@@ -245,15 +307,31 @@ def dma_load(modules: Mapping[str, Path], copies: int, append: str = "", rounds:
     Meanwhile the guest tampers with the first one's interrupt, for `rounds`.
     """
     tampering = _TAMPERING.format(rounds=rounds) if rounds else ""
-    script = _DISTRIBUTOR.format(node="dma") + _DMA_LOAD.format(copies=copies, meanwhile=tampering)
+    load = _DMA_LOAD.format(copies=copies, meanwhile=tampering)
+    script = _DISTRIBUTOR.format(node="dma") + load + _DMA_RESULTS
     files = _built(modules, "zynqmp_dma", "dmatest")
     return GuestTask(script, files=files, append=f"{_OPEN_REGISTERS} {append}")
+
+
+def held_dma(modules: Mapping[str, Path], engines: int, copies: int) -> GuestTask:
+    """Lets `engines` interrupt at once and takes none of it; says `held`, how many are pending.
+
+    Reads a line from its console, takes them, and lets each of the engines finish its `copies`.
+    """
+    script = _DISTRIBUTOR.format(node="dma") + _HELD_DMA.format(engines=engines, copies=copies) + _DMA_RESULTS
+    files = _built(modules, "zynqmp_dma", "dmatest")
+    return GuestTask(script, files=files, append=_OPEN_REGISTERS)
 
 
 def stuck_disk(state: str) -> GuestTask:
     """Leaves the disk's interrupt "pending" or "active" for ever, and says `stuck`."""
     script = _DISTRIBUTOR.format(node="virtio") + _STUCK_DISK.format(state=state)
     return GuestTask(script, modules=("virtio_mmio", "virtio_blk"), append=_OPEN_REGISTERS)
+
+
+def storm(module: Path) -> GuestTask:
+    """Has the clock interrupt without end; `module` is built from programs/storm."""
+    return GuestTask(_STORM, files=_built({"storm": module}, "storm"))
 
 
 def rtc_driven(modules: Mapping[str, Path]) -> GuestTask:
@@ -268,6 +346,15 @@ def _built(modules: Mapping[str, Path], *names: str) -> dict[str, bytes]:
 def rtc_registers() -> GuestTask:
     """Reads the time of a ZynqMP RTC from its register."""
     return GuestTask(_RTC_REGISTERS)
+
+
+def placing(board: RunningBoard) -> tuple[str, ...]:
+    """The options of `midway run` with which a guest of one vCPU can have interrupts forwarded on `board`.
+
+    A GIC has one active state for each SPI.  QEMU 7.2's GICv2 has one for each CPU: a guest's EOI clears that
+    of the CPU where the vCPU runs, and if another one took the interrupt, it stays active there for ever.
+    """
+    return ("--pin", "0", "--irq-affinity", "follow") if board.board.name == "virt-gicv2" else ()
 
 
 def all_of(*tasks: GuestTask) -> GuestTask:

@@ -1,26 +1,24 @@
 # SPDX-License-Identifier: Apache-2.0
 """What an interrupt costs in each mode, told from the kernel's trace and checked against KVM's statistics."""
 
+from typing import TYPE_CHECKING
+
 import pytest
 
-from midway.lab.irq_cost import count_exits
-from midway.lab.running import RunningBoard
-from midway.measure.irq_cost import ModeCost, agreement
+from midway.lab.irq_cost import BOARDS, measure
+from midway.measure.irq_cost import SAVING, ModeCost, agreement, saved_exits
 
-INTERRUPTS = 500
+if TYPE_CHECKING:
+    from lab.conftest import BoardPool
 
-
-@pytest.fixture(scope="module")
-def costs() -> dict[str, ModeCost]:
-    """By mode; measured by the first test that asks."""
-    return {}
+INTERRUPTS = 300
 
 
-@pytest.fixture
-def measured(virt: RunningBoard, costs: dict[str, ModeCost]) -> dict[str, ModeCost]:
-    if not costs:
-        costs.update({cost.mode: cost for cost in count_exits(virt, INTERRUPTS)})
-    return costs
+@pytest.fixture(scope="module", params=BOARDS)
+def measured(request: pytest.FixtureRequest, board_pool: "BoardPool") -> dict[str, ModeCost]:
+    """By mode, on a board of its own whose clock counts instructions."""
+    board_pool.close()
+    return {cost.mode: cost for cost in measure(request.param, INTERRUPTS)}
 
 
 def test_a_forwarded_interrupt_is_completed_without_an_exit(measured: dict[str, ModeCost]) -> None:
@@ -34,6 +32,19 @@ def test_any_other_interrupt_is_completed_by_an_exit(measured: dict[str, ModeCos
     completion = measured[mode].completion
     assert completion is not None
     assert completion >= 0.95
+
+
+def test_forwarding_saves_an_exit(measured: dict[str, ModeCost]) -> None:
+    saved = saved_exits(list(measured.values()))
+    assert saved is not None
+    assert saved >= SAVING
+
+
+def test_a_forwarded_interrupt_takes_the_fewest_instructions_and_userspace_the_most(
+    measured: dict[str, ModeCost],
+) -> None:
+    instructions = [measured[mode].instructions or 0.0 for mode in ("forward", "irqfd", "userspace")]
+    assert 0 < instructions[0] < instructions[1] < instructions[2]
 
 
 @pytest.mark.parametrize("mode", ["forward", "irqfd"])

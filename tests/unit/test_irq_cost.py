@@ -5,7 +5,7 @@ from collections import Counter
 
 from midway.lab.irq_cost_report import as_json
 from midway.measure.exits import ExitCounts
-from midway.measure.irq_cost import ModeCost, agreement, mode_cost
+from midway.measure.irq_cost import ModeCost, agreement, mode_cost, saved_exits
 
 
 def cost(mode: str, *, exits: float, delivery: float, completion: float) -> ModeCost:
@@ -35,6 +35,14 @@ def test_counts_that_are_more_than_a_twentieth_apart_do_not_agree() -> None:
     irqfd = cost("irqfd", exits=4.0, delivery=0.1, completion=0.94)
     (found,) = agreement([forward, irqfd])
     assert not found.holds
+
+
+def test_what_forwarding_saves_is_the_difference_of_all_exits() -> None:
+    forward = cost("forward", exits=3.0, delivery=0.1, completion=0.0)
+    irqfd = cost("irqfd", exits=3.75, delivery=0.1, completion=1.0)
+    assert saved_exits([forward, irqfd]) == 0.75
+    assert as_json("virt", [forward, irqfd])["saved_exits_per_irq"] == 0.75
+    assert saved_exits([forward]) is None
 
 
 def test_the_json_says_whether_the_counts_agree() -> None:

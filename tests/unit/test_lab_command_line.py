@@ -36,7 +36,7 @@ modules = [name for name in sys.modules if name.startswith("midway.")]
 print(sorted(modules), file=sys.stderr)
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-    assert done.stderr.strip() == "['midway.cli', 'midway.errors']"
+    assert done.stderr.strip() == "['midway.cli', 'midway.cli.collector', 'midway.cli.help', 'midway.errors']"
 
 
 def test_no_command_is_a_usage_error(capsys: pytest.CaptureFixture[str]) -> None:

@@ -13,6 +13,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol, TypeAlias, cast
 
+from midway.cli.collector import no_collections
+from midway.cli.help import HelpFormatter
 from midway.errors import MidwayError
 
 __all__ = ["COMMANDS", "main"]
@@ -28,6 +30,7 @@ COMMANDS = {
     "run": "run a VM",
     "mode": "show or change the interrupt mode of a running VM's device",
     "trace": "record and draw the life of a passed device's interrupts",
+    "bench": "measure a device natively and in guests, with the same tools",
     "driver": "build, install or inspect the vfio-forward driver",
     "lab": "run commands on emulated Arm boards",
 }
@@ -42,16 +45,21 @@ class _Command(Protocol):
     def run(self, arguments: argparse.Namespace) -> int: ...
 
 
-def _parser(chosen: str | None, command: _Command | None) -> argparse.ArgumentParser:
-    """The parser; of the arguments it knows only those of the `chosen` command."""
+def _parser(command: _Command | None) -> argparse.ArgumentParser:
+    """The parser: of this command alone where there is one, else of them all, without their arguments.
+
+    Each of argparse's parsers costs as much as importing a module.
+    """
     parser = argparse.ArgumentParser(
-        prog="midway", description="Gives a platform device of an Arm host to a KVM guest, and hands it back."
+        prog="midway",
+        description="Gives a platform device of an Arm host to a KVM guest, and hands it back.",
+        formatter_class=HelpFormatter,
     )
     subparsers = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
-    for name, summary in COMMANDS.items():
-        if command and name == chosen:
-            command.add_parser(subparsers)
-        else:
+    if command:
+        command.add_parser(subparsers)
+    else:
+        for name, summary in COMMANDS.items():
             subparsers.add_parser(name, help=summary, add_help=False)
     return parser
 
@@ -59,7 +67,8 @@ def _parser(chosen: str | None, command: _Command | None) -> argparse.ArgumentPa
 def _load(chosen: str | None) -> _Command | None:
     if chosen not in COMMANDS:
         return None  # the parser will say so
-    return cast(_Command, importlib.import_module(f"midway.cli.{chosen}"))
+    with no_collections():
+        return cast(_Command, importlib.import_module(f"midway.cli.{chosen}"))
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -69,10 +78,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     if sys.stderr is None:  # closed; print() would take standard output instead, which may be a guest's
         sys.stderr = Path(os.devnull).open("w")  # noqa: SIM115 - for as long as the process
     given = list(sys.argv[1:] if argv is None else argv)
-    chosen = next((word for word in given if not word.startswith("-")), None)
     try:
-        command = _load(chosen)
-        arguments = _parser(chosen, command).parse_args(given)
+        command = _load(given[0] if given else None)
+        arguments = _parser(command).parse_args(given)
         status = command.run(arguments) if command else 0
         sys.stdout.flush()
     except MidwayError as error:

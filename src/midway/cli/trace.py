@@ -3,13 +3,10 @@
 
 import argparse
 import json
-import signal
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from midway.cli.termination import orderly_termination
 from midway.errors import HostError, UsageError
 
 if TYPE_CHECKING:
@@ -44,7 +41,7 @@ def run(arguments: argparse.Namespace) -> int:
         raise UsageError("--seconds is more than 0 and at most 60")
     from midway.measure.trace import record_line
 
-    with _orderly_termination():
+    with orderly_termination():
         trace = record_line(arguments.device, arguments.line, arguments.seconds)
     _show(arguments, trace)
     if arguments.json is not None:
@@ -69,16 +66,6 @@ def _show(arguments: argparse.Namespace, trace: "LineTrace") -> None:
     print()
     if arguments.svg is not None:
         _write(arguments.svg, as_svg(picture))
-
-
-@contextmanager
-def _orderly_termination() -> Iterator[None]:
-    """SIGTERM removes the recording too."""
-    before = signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 def _write(path: Path, text: str) -> None:

@@ -5,10 +5,10 @@
 come.
 """
 
+from midway.board.initramfs import build_initramfs
 from midway.lab.boards import BOARDS, DEFAULT_BOARD, HOST_ADDRESS, Board, board_named
 from midway.lab.cache import Cache
 from midway.lab.connection import BoardConnection, Completed, Process
-from midway.lab.initramfs import build_initramfs
 from midway.lab.root import Root
 from midway.lab.running import RunningBoard, start_board
 

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The device tree of the `virt` boards: QEMU's own, with what it says wrongly put right."""
+"""The device trees of boards: QEMU's own, with what they say wrongly put right and what they lack added."""
 
 from collections.abc import Sequence
 from pathlib import Path
 
-from midway.devicetree.node import Node, cells
+from midway.devicetree.node import Node, cells, strings
 from midway.devicetree.read import read
 from midway.devicetree.write import write
 from midway.errors import LabError
@@ -32,7 +32,12 @@ def board_tree(board: Board, hardware: Sequence[str], scratch: Path) -> bytes:
     command = ["qemu-system-aarch64", *arguments, "-nodefaults", "-display", "none"]
     run_tool(command, f"cannot ask QEMU for the device tree of {board.name}", cwd=scratch)
     root = read((scratch / "board.dtb").read_bytes())
-    return write(corrected(root, [disk.slot for disk in board.spare_disks if disk.behind_smmu]))
+    if board.own_tree:
+        root = corrected(root, [disk.slot for disk in board.spare_disks if disk.behind_smmu])
+    if board.adds_counters:
+        # Without an interrupt, which QEMU does not give them: they count, but cannot sample.
+        root.children.append(Node("pmu", {"compatible": strings(board.counters)}))
+    return write(root)
 
 
 def corrected(root: Node, behind_smmu: Sequence[int]) -> Node:

@@ -9,11 +9,21 @@ from dataclasses import dataclass, replace
 
 from midway.errors import LabError
 
-__all__ = ["BOARDS", "DEFAULT_BOARD", "HOST_ADDRESS", "HOST_NIC", "Board", "SpareDisk", "board_named"]
+__all__ = [
+    "BOARDS",
+    "DEFAULT_BOARD",
+    "HOST_ADDRESS",
+    "HOST_NIC",
+    "PEER",
+    "SPARE_NIC",
+    "Board",
+    "SpareDisk",
+    "board_named",
+]
 
 HOST_ADDRESS = "10.0.2.2"  # where a board or its guest reaches servers on this machine's 127.0.0.1
 HOST_NIC = "52:54:00:12:34:56"  # the NIC that the board itself uses; QEMU's first default address
-_SPARE_NIC = "52:54:00:12:34:57"  # the one for guests
+SPARE_NIC = "52:54:00:12:34:57"  # the one for guests
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,15 +47,23 @@ class Board:
     root_slot: int
     randomness_slot: int
     console: tuple[str, ...]  # what joins the character devices "console" and "uart" to the board
-    network: tuple[str, ...]
+    network: tuple[str, ...]  # the board's own
+    spare_nic: tuple[str, ...]  # joins a NIC for guests to the network "spare"
     modules: tuple[str, ...]  # to reach the root disk and the result channel
     arguments: tuple[str, ...]  # of the kernel's command line
     spare_disks: tuple[SpareDisk, ...] = ()
     card: bool = False  # has an SD card
     usb_disk: bool = False  # a USB disk is plugged in
     own_tree: bool = False  # QEMU's device tree needs corrections, see board_tree
+    vfio: bool = True  # loads VFIO and the driver
     vfio_options: tuple[str, ...] = ()  # of the module vfio_iommu_type1
+    counters: str = ""  # compatible of its performance counters, where QEMU's tree does not have them
     icount: bool = False  # see with_icount
+
+    @property
+    def adds_counters(self) -> bool:
+        """Whether the tree gets `counters`: they are of use only where they count something."""
+        return self.icount and bool(self.counters)
 
     def with_memory(self, memory: int, *arguments: str) -> "Board":
         """The same board with other memory, in MiB, and further kernel arguments.
@@ -79,12 +97,15 @@ _VERSAL = Board(
     root_slot=6,
     randomness_slot=5,
     console=("-serial", "chardev:console", "-serial", "chardev:uart", *_VIRTIO_CONSOLE),
-    network=("-nic", f"user,ipv6=off,mac={HOST_NIC}", "-nic", f"user,ipv6=off,mac={_SPARE_NIC}"),
+    network=("-nic", f"user,ipv6=off,mac={HOST_NIC}"),
+    # QEMU hands the board's MACs out in this order: all of -nic, then all of -net.
+    spare_nic=("-net", f"nic,netdev=spare,macaddr={SPARE_NIC}"),
     modules=(*_MODULES, "macb"),
     arguments=("console=hvc0", "earlycon=pl011,0xff000000", _NO_UART_DRIVER, *_HUGE_PAGES),
     spare_disks=(SpareDisk("midway-spare", 0),),
     card=True,
     usb_disk=True,
+    counters="arm,cortex-a72-pmu",
 )
 
 _VIRT = Board(
@@ -102,10 +123,10 @@ _VIRT = Board(
         *_VIRTIO_CONSOLE,
     ),
     network=(
-        *("-netdev", "user,id=own,ipv6=off", "-netdev", "user,id=spare,ipv6=off"),
+        *("-netdev", "user,id=own,ipv6=off"),
         *("-device", f"virtio-net-device,bus=virtio-mmio-bus.28,netdev=own,mac={HOST_NIC}"),
-        *("-device", f"virtio-net-device,bus=virtio-mmio-bus.16,netdev=spare,mac={_SPARE_NIC}"),
     ),
+    spare_nic=("-device", f"virtio-net-device,bus=virtio-mmio-bus.16,netdev=spare,mac={SPARE_NIC}"),
     modules=(*_MODULES, "virtio_net"),
     # Without nokaslr the kernel also isolates its page tables, which makes emulation slower.
     arguments=("console=hvc0", "earlycon=pl011,0x9000000", _NO_UART_DRIVER, "nokaslr", *_HUGE_PAGES),
@@ -120,6 +141,24 @@ _VIRT_GICV2 = replace(
     summary="QEMU's virt with a GICv2, for guests with a GICv2",
     machine=("-M", "virt,virtualization=on,gic-version=2,iommu=smmuv3", "-cpu", "cortex-a76", "-smp", "2"),
 )
+
+# Not for guests: it has no EL2, and is no board that a command offers.
+PEER = Board(
+    name="peer",
+    summary="the other node of a network: one Cortex-A72, no EL2",
+    machine=("-M", "virt,gic-version=3", "-cpu", "cortex-a72", "-smp", "1"),
+    memory=512,
+    channel_slot=31,
+    root_slot=30,
+    randomness_slot=29,
+    console=("-serial", "chardev:uart", *_VIRTIO_CONSOLE),
+    network=(),
+    spare_nic=("-device", "virtio-net-device,bus=virtio-mmio-bus.28,netdev=spare,mac=52:54:00:12:34:58"),
+    modules=(*_MODULES, "virtio_net"),
+    arguments=("console=hvc0", _NO_UART_DRIVER, "nokaslr"),
+    vfio=False,
+)
+
 
 BOARDS = {board.name: board for board in (_VERSAL, _VIRT, _VIRT_GICV2)}
 DEFAULT_BOARD = _VERSAL.name

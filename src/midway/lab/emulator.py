@@ -21,16 +21,17 @@ _SPARE_SIZE = 64 * 1024 * 1024  # bytes, sparse
 
 
 def emulator_arguments(
-    board: Board, root: Root, scratch: Path, *, channel: int, uart: int, quiet: bool
+    board: Board, root: Root, scratch: Path, *, channel: int, uart: int, nic: int | None = None, quiet: bool
 ) -> list[str]:
     """What QEMU is told to be `board`.
 
     The directory `scratch` holds the initramfs and receives the board's writable images; `channel` and `uart`
-    are inherited descriptors of sockets; `quiet` keeps the kernel's console to what is wrong.
+    are inherited descriptors of sockets, and so is `nic`, whose other end is another board's: without it the
+    spare NIC is on a user-mode network of its own.  `quiet` keeps the kernel's console to what is wrong.
     """
     hardware = [*board.machine, "-m", f"{board.memory}M"]
     tree = []
-    if board.own_tree:
+    if board.own_tree or board.adds_counters:
         (scratch / "corrected.dtb").write_bytes(board_tree(board, hardware, scratch))
         tree = ["-dtb", str(scratch / "corrected.dtb")]
     # A kernel that panics or oopses reboots, which ends QEMU: that is how a board's death is seen at once.
@@ -52,6 +53,11 @@ def emulator_arguments(
         # Else the first program that needs randomness waits for it for a second.
         *("-device", f"virtio-rng-device,bus=virtio-mmio-bus.{board.randomness_slot}"),
         *board.network,
+        *(
+            "-netdev",
+            "user,id=spare,ipv6=off" if nic is None else f"stream,id=spare,addr.type=fd,addr.str={nic}",
+        ),
+        *board.spare_nic,
         *_spare_storage(board, scratch),
     ]
 

@@ -14,11 +14,10 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+from midway.board.initramfs import COMMAND_LINE, build_initramfs
 from midway.errors import LabError
-from midway.lab.initramfs import build_initramfs
 
 _SAID = re.compile(r"^midway-guest: ([a-z0-9_]+)=(.*?)\r?\n", re.MULTILINE)
-_BEFORE_THE_TASK = "quiet loglevel=1 panic=-1 rdinit=/init"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +37,7 @@ class GuestTask:
 
     @property
     def command_line(self) -> str:
-        return f"{_BEFORE_THE_TASK} {self.append}".rstrip()
+        return f"{COMMAND_LINE} {self.append}".rstrip()
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,8 @@ from pathlib import Path
 
 from midway.errors import LabError
 from midway.lab.cache import Cache, Recipe
-from midway.lab.headers import CROSS_COMPILE, headers_recipe, kernel_build_directory
+from midway.lab.headers import headers_recipe
+from midway.lab.module_build import build_modules
 from midway.lab.packages import download_packages
 from midway.lab.progress import step
 from midway.lab.root import Root
@@ -34,7 +35,7 @@ def guest_modules_recipe(cache: Cache, root: Root) -> Recipe:
         "version": root.kernel_package_version,
         "recipe": Path(__file__).read_text(),
     }
-    return Recipe("guest-modules", inputs, partial(_build, cache, headers, root))
+    return Recipe("guest-modules", inputs, partial(_build, cache, root))
 
 
 @contextmanager
@@ -47,7 +48,7 @@ def guest_modules(cache: Cache, root: Root) -> Iterator[dict[str, Path]]:
         yield {name.rpartition("/")[2]: directory / f"{name.rpartition('/')[2]}.ko" for name in _MODULES}
 
 
-def _build(cache: Cache, headers: Recipe, root: Root, directory: Path) -> None:
+def _build(cache: Cache, root: Root, directory: Path) -> None:
     with tempfile.TemporaryDirectory(prefix="midway-") as scratch:
         source = Path(scratch) / "source"
         source.mkdir()
@@ -55,15 +56,8 @@ def _build(cache: Cache, headers: Recipe, root: Root, directory: Path) -> None:
             _unpack(root.kernel_package_version, Path(scratch), source)
         objects = " ".join(f"{name}.o" for name in _MODULES)
         (source / "Kbuild").write_text(f"obj-m := {objects}\n")
-        with cache.use(headers) as unpacked, step(f"building {len(_MODULES)} of its modules"):
-            build = kernel_build_directory(unpacked, root.kernel_release)
-            target = (f"M={source}", "ARCH=arm64", f"CROSS_COMPILE={CROSS_COMPILE}", "modules")
-            run_tool(["make", "-C", build, *target], "cannot build modules for guests")
-        for name in _MODULES:
-            built = source / f"{name}.ko"
-            # What is for debuggers is most of it, and a guest's modules are read under emulation.
-            strip = f"{CROSS_COMPILE}strip"
-            run_tool([strip, "--strip-debug", "-o", directory / built.name, built], f"cannot strip {name}.ko")
+        with step(f"building {len(_MODULES)} of its modules"):
+            build_modules(cache, root, source, _MODULES, directory)
 
 
 def _unpack(version: str, scratch: Path, source: Path) -> None:

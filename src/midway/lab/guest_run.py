@@ -13,6 +13,7 @@ from midway.lab.running import RunningBoard
 
 __all__ = ["GuestRun", "run_guest"]
 
+_LAST = 600  # characters, of a guest that does not end
 _TIMEOUT = 300.0  # seconds for a whole guest; one takes about 15 on two cores
 
 
@@ -89,9 +90,15 @@ class GuestRun:
         return self._report()
 
     def _follow(self) -> Iterator[bool]:
-        for frame in self._process.frames(self._timeout):
-            (self._console if frame.kind is Kind.OUTPUT else self._errors).extend(frame.payload)
-            yield True
+        try:
+            for frame in self._process.frames(self._timeout):
+                (self._console if frame.kind is Kind.OUTPUT else self._errors).extend(frame.payload)
+                yield True
+        except TimeoutError as error:
+            errors = self._errors.decode(errors="replace")
+            raise TimeoutError(
+                f"{error}; the guest said last: {self.console[-_LAST:]!r}, midway run: {errors[-_LAST:]!r}"
+            ) from error
 
     def _rest(self) -> None:
         for _ in self._output:

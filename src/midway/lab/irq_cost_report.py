@@ -7,7 +7,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from midway.measure.irq_cost import AGREEMENT, ModeCost, agreement
+from midway.measure.irq_cost import AGREEMENT, SAVING, ModeCost, agreement, saved_exits
 
 __all__ = ["as_json", "show"]
 
@@ -30,6 +30,7 @@ def as_json(board: str, costs: Sequence[ModeCost]) -> dict[str, Any]:
             }
             for cost in costs
         },
+        "saved_exits_per_irq": saved_exits(costs),
         "agreement": [{**found._asdict(), "holds": found.holds} for found in agreement(costs)],
     }
 
@@ -51,6 +52,10 @@ def show(costs: Sequence[ModeCost], console: Console) -> None:
             highlight=False,
             soft_wrap=True,
         )
+    saved = saved_exits(costs)
+    if saved is not None:
+        word = "as promised" if saved >= SAVING else f"NOT the {SAVING} that are promised"
+        console.print(f"forward saves {saved:.3f} exits of irqfd's, {word}", highlight=False)
 
 
 def _names(reasons: Sequence[str]) -> list[str]:

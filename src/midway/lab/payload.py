@@ -9,15 +9,18 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
-from midway.lab.cpio import CpioArchive
+from midway.board.cpio import CpioArchive
 
 __all__ = ["PREFIX", "build_payload"]
 
 PREFIX = "/opt/midway"  # where it is on the board
 _PACKAGE = Path(__file__).resolve().parents[1]
 _SERVER = ("lab/frames.py", "lab/onboard/server.py")
-_COMMAND = f"""#!/bin/sh
-PYTHONPATH={PREFIX}/python exec python3 -c 'import sys; from midway.cli import main; sys.exit(main())' "$@"
+# As pip makes it.  Everything on the board has PYTHONPATH in its environment.
+_COMMAND = """#!/usr/bin/python3 -P
+import sys
+from midway.cli import main
+sys.exit(main())
 """
 
 
@@ -33,6 +36,9 @@ def build_payload(files: Mapping[str, bytes | Path]) -> bytes:
         scratch = Path(directory) / "module.pyc"
         for path in sorted(_PACKAGE.rglob("*.py")):
             _add_module(archive, path, f"{PREFIX}/python/midway/{path.relative_to(_PACKAGE)}", scratch)
+        # Scripts for guests, which a host makes images with.
+        for path in sorted(_PACKAGE.glob("bench/onboard/*.sh")):
+            archive.file(f"{PREFIX}/python/midway/{path.relative_to(_PACKAGE)}", path.read_bytes())
         # The server must start quickly and whatever state the rest of Midway is in: it gets a tree of its
         # own.
         for name in _SERVER:

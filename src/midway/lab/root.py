@@ -28,6 +28,7 @@ PACKAGES = (
     "device-tree-compiler",
     "ethtool",
     "findutils",
+    "fio",
     "grep",
     "iperf3",
     "iproute2",
@@ -42,7 +43,9 @@ PACKAGES = (
     "python3",
     "python3-libfdt",
     "python3-rich",
+    "qemu-system-arm",
     "sed",
+    "sockperf",
     "strace",
     "util-linux",
 )

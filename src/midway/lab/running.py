@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+from midway.board.initramfs import build_initramfs
 from midway.errors import BoardLostError
 from midway.lab.boards import Board
 from midway.lab.cache import Cache
@@ -17,7 +18,6 @@ from midway.lab.connection import BoardConnection
 from midway.lab.console import last_words
 from midway.lab.driver import driver_module
 from midway.lab.emulator import INITRAMFS, emulator_arguments
-from midway.lab.initramfs import build_initramfs
 from midway.lab.machine import Machine, start_machine
 from midway.lab.payload import build_payload
 from midway.lab.progress import step
@@ -76,40 +76,54 @@ def start_board(
     *,
     cache: Cache | None = None,
     files: Mapping[str, bytes | Path] | None = None,
+    nic: socket.socket | None = None,
     debug: bool = False,
 ) -> Iterator[RunningBoard]:
     """Boot `board` with this checkout's Midway and driver on it; at the end of the block it is gone, with all
     that was written.
 
-    `files` are shipped below /opt/midway (see build_payload); `debug` shows the console on standard error.
-    Raises BoardLostError when the board does not come up, LabError when it cannot be prepared.
+    `files` are shipped below /opt/midway (see build_payload); `nic` is one of two connected stream sockets,
+    whose other one another board has: their spare NICs are then joined, and this one is closed here.  `debug`
+    shows the console on standard error.  Raises BoardLostError when the board does not come up, LabError when
+    it cannot be prepared.
     """
     with ExitStack() as stack:
         cache = cache or Cache()
         root = Root(stack.enter_context(cache.use(root_recipe())))
         shipped = {"clock": str(int(time.time())).encode(), **(files or {})}
-        if module := driver_module(cache, root, stack):
+        if board.vfio and (module := driver_module(cache, root, stack)):
             shipped |= {_DRIVER: module, "modules": _modules_to_load(board).encode()}
         scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="midway-")))
         init = (Path(__file__).parent / "onboard/initramfs-init.sh").read_text()
         initramfs = build_initramfs(root.tree, root.kernel_release, board.modules, init, {})
         (scratch / INITRAMFS).write_bytes(initramfs + build_payload(shipped))
         with step(f"booting the board {board.name}"):
-            running = _boot(stack, board, root, scratch, debug=debug)
+            running = _boot(stack, board, root, scratch, nic, debug=debug)
         yield running
 
 
-def _boot(stack: ExitStack, board: Board, root: Root, scratch: Path, *, debug: bool) -> RunningBoard:
+def _boot(
+    stack: ExitStack, board: Board, root: Root, scratch: Path, nic: socket.socket | None, *, debug: bool
+) -> RunningBoard:
     (channel, their_channel), (uart, their_uart) = socket.socketpair(), socket.socketpair()
     for end in (channel, their_channel, uart, their_uart):
         stack.enter_context(end)
-    descriptors = (their_channel.fileno(), their_uart.fileno())
+    joined = None if nic is None else nic.fileno()
     arguments = emulator_arguments(
-        board, root, scratch, channel=descriptors[0], uart=descriptors[1], quiet=not debug
+        board,
+        root,
+        scratch,
+        channel=their_channel.fileno(),
+        uart=their_uart.fileno(),
+        nic=joined,
+        quiet=not debug,
     )
+    descriptors = [end.fileno() for end in (their_channel, their_uart, nic) if end is not None]
     machine = stack.enter_context(start_machine(arguments, descriptors, show_console=debug))
     their_channel.close()  # so that the channel ends when QEMU does
     their_uart.close()
+    if nic is not None:
+        nic.close()
     spare_uart = stack.enter_context(SpareUart(uart, machine.add_console))
     running = stack.enter_context(RunningBoard(board, root, machine, channel, spare_uart, scratch))
     running.wait_until_ready()

@@ -12,7 +12,7 @@ from midway.lab.headers import headers_recipe
 from midway.lab.root import Root, root_recipe
 from midway.lab.tools import HostTool, host_tools, run_tool
 
-__all__ = ["ArtefactStatus", "LabStatus", "lab_status"]
+__all__ = ["ArtefactStatus", "LabStatus", "emulator_version", "lab_status"]
 
 _OF_A_STATE = ("root", "headers", "driver")  # what the boards of one state of Midway are made from
 
@@ -65,10 +65,11 @@ def lab_status(cache: Cache) -> LabStatus:
         for artefact in cache.artefacts()
     )
     missing = tuple(tool for tool in host_tools() if not tool.present)
-    return LabStatus(str(cache.directory), artefacts, kernel, _emulator(), missing)
+    return LabStatus(str(cache.directory), artefacts, kernel, emulator_version(), missing)
 
 
-def _emulator() -> str | None:
+def emulator_version() -> str | None:
+    """The first line of what the emulator says of itself; None where it is missing."""
     try:
         return run_tool(["qemu-system-aarch64", "--version"], "cannot ask QEMU for its version").splitlines()[
             0

@@ -18,9 +18,10 @@ from typing import NoReturn
 from midway import Console, InterruptMode, Machine, open_machine
 from midway.cli.vm_options import add_vm_options, config_from
 from midway.errors import KernelError
-from midway.kernel import Action, EventFd, Linux
+from midway.kernel import Action, Linux
 
-LIMIT = 20  # interrupts in 100 ms, for what is no storm elsewhere
+LIMIT = 20  # interrupts
+RARELY = 1_000_000  # interrupts: never
 VM_FILES = ("kvm-vm", "kvm-vcpu", "kvm-arm-vgic", "kvm-vfio")
 DEVICE_FILES = ("[vfio-device]", "kvm-vfio", "/dev/vfio/")
 
@@ -64,19 +65,43 @@ def switch_three(machine: Machine) -> None:
     switch(machine, 300, InterruptMode.USERSPACE, InterruptMode.FORWARD, InterruptMode.IRQFD)
 
 
-def storm(machine: Machine) -> None:
-    """Every load is a storm."""
-    (line,) = machine._devices.lines
-    with EventFd(Linux()) as heard:
-        line.device.forward(line.route.line.index, line.route.spi, limit=LIMIT, notify=heard.fd)
-        await_mark(machine, 3)
-        say("storm_heard", heard.drain())
-        say("stormed", line.device.forwarding(line.route.line.index).stormed)
+def look_often(machine: Machine) -> None:
+    """The driver looks after a few interrupts already whether they are a storm."""
+    (line,) = machine.lines
+    line.device.forward(line.route.line.index, line.route.spi, limit=LIMIT)
+    await_mark(machine, 3)
+    now = line.device.forwarding(line.route.line.index)
+    say("stormed", now.stormed)
+    say("switches", now.switches)
+
+
+def mask_often(machine: Machine) -> None:
+    """As any user of VFIO may, also while interrupts are forwarded; on another CPU than takes them."""
+    (line,) = machine.lines
+    line.device.forward(line.route.line.index, line.route.spi, limit=RARELY)
+    await_mark(machine, 2)
+    os.sched_setaffinity(0, {1})
+    done = 0
+    while machine.marks[-1].label == 2 and machine.wait(0) is None:
+        line.device.set_irqs(Action.MASK, line.route.line.index)
+        line.device.set_irqs(Action.UNMASK, line.route.line.index)
+        done += 1
+    say("masked", done)
+
+
+def await_storm(machine: Machine) -> None:
+    """Lets it go on until there is something to read."""
+    (line,) = machine.lines
+    while not line.device.forwarding(line.route.line.index).stormed and machine.wait(0.001) is None:
+        pass
+    say("stormed", line.device.forwarding(line.route.line.index).stormed)
+    sys.stdin.readline()
+    machine.stop()
 
 
 def refuse(machine: Machine) -> None:
     """Says how the kernel answers to what cannot be forwarded."""
-    (line,) = machine._devices.lines
+    (line,) = machine.lines
     device, index, spi = line.device, line.route.line.index, line.route.spi
     wishes: dict[str, Callable[[], None]] = {
         "other_spi": lambda: device.forward(index, spi + 1),
@@ -135,7 +160,16 @@ def close_vm_first(machine: Machine) -> None:
 
 ACTIONS = {
     call.__name__: call
-    for call in (switch_two, switch_three, storm, refuse, close_device_first, close_vm_first)
+    for call in (
+        switch_two,
+        switch_three,
+        look_often,
+        mask_often,
+        await_storm,
+        refuse,
+        close_device_first,
+        close_vm_first,
+    )
 }
 
 

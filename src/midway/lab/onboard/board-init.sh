@@ -9,6 +9,7 @@ mount -t tmpfs tmpfs /dev/shm
 mount -t tmpfs -o mode=755 tmpfs /run
 mount -t tmpfs tmpfs /tmp
 mount -t tracefs tracefs /sys/kernel/tracing
+mount -t debugfs debugfs /sys/kernel/debug
 mkdir -p /run/lock /dev/hugepages
 mount -t hugetlbfs hugetlbfs /dev/hugepages
 date --set "@$(cat /opt/midway/clock)" > /dev/null  # not every board's clock has a driver

@@ -1,15 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Initramfs images for the emulated boards and for the guests that run on them: busybox, modules, an init
-script.
-"""
+"""Initramfs images for small guests and for emulated boards: busybox, modules, an init script."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from midway.lab.cpio import CpioArchive
-from midway.lab.kernel_modules import KernelModules
+from midway.board.cpio import CpioArchive
+from midway.board.kernel_modules import KernelModules
 
-__all__ = ["build_initramfs"]
+__all__ = ["COMMAND_LINE", "build_initramfs"]
+
+COMMAND_LINE = "quiet loglevel=1 panic=-1 rdinit=/init"
+"""For a guest whose /init is all of it, and whose console is for what that says."""
 
 
 def build_initramfs(
@@ -18,12 +19,12 @@ def build_initramfs(
     """An uncompressed archive with ``/init`` (the text of `init`), ``/bin/busybox`` (``/bin/sh`` links to it)
     and `files`.
 
-    `root` is an arm64 root tree with a static busybox, `kernel` the release whose `modules` are taken, with
-    all that they need.  The modules lie in ``/modules/``; ``/modules.list`` names their files in load order,
-    so that an init script reads ``while read -r module; do insmod "$module"; done < /modules.list``.  `files`
-    maps absolute paths to contents, or to a file on this machine whose executable bit is kept.  Nothing is
-    compressed: under emulation unpacking costs more than reading.  Raises LabError for a module that the
-    kernel does not have.
+    `root` is an arm64 root tree (``/`` on an arm64 host) with a static busybox, `kernel` the release whose
+    `modules` are taken, with all that they need.  The modules lie in ``/modules/``; ``/modules.list`` names
+    their files in load order, so that an init script reads
+    ``while read -r module; do insmod "$module"; done < /modules.list``.  `files` maps absolute paths to
+    contents, or to a file on this machine whose executable bit is kept.  Nothing is compressed: under
+    emulation unpacking costs more than reading.  Raises ImageError for a module that the kernel lacks.
     """
     archive = CpioArchive()
     archive.file("/init", init.encode(), 0o755)

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from midway.errors import LabError
-from midway.lab.cpio import CpioArchive
-from midway.lab.initramfs import build_initramfs
+from midway.board.cpio import CpioArchive
+from midway.board.initramfs import build_initramfs
+from midway.errors import ImageError
 
 KERNEL = "6.1.0-1-arm64"
 
@@ -87,10 +87,10 @@ def test_an_initramfs_holds_its_init_and_the_files_given(root: Path) -> None:
 
 
 def test_a_module_that_the_kernel_does_not_have_is_an_error(root: Path) -> None:
-    with pytest.raises(LabError, match=r"kernel 6\.1\.0-1-arm64 has no module called warp_drive"):
+    with pytest.raises(ImageError, match=r"kernel 6\.1\.0-1-arm64 has no module called warp_drive"):
         build_initramfs(root, KERNEL, ["warp_drive"], "", {})
 
 
 def test_a_kernel_that_the_root_does_not_have_is_an_error(root: Path) -> None:
-    with pytest.raises(LabError, match=r"cannot read the modules of kernel 9\.9"):
+    with pytest.raises(ImageError, match=r"cannot read the modules of kernel 9\.9"):
         build_initramfs(root, "9.9", [], "", {})

@@ -4,7 +4,7 @@
 from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 
-from midway.errors import LabError
+from midway.errors import ImageError
 
 __all__ = ["KernelModules"]
 
@@ -16,7 +16,7 @@ def _module_name(path: PurePosixPath) -> str:
 class KernelModules:
     """The modules of one kernel of a root tree, by name (``-`` and ``_`` are the same, as for modprobe).
 
-    Raises LabError when the tree has no modules for that kernel.
+    Raises ImageError when the tree has no modules for that kernel.
     """
 
     def __init__(self, root: Path, kernel: str) -> None:
@@ -28,7 +28,7 @@ class KernelModules:
             text = (self.directory / "modules.dep").read_text()
             builtin = (self.directory / "modules.builtin").read_text()
         except OSError as error:
-            raise LabError(f"cannot read the modules of kernel {kernel}", answer=str(error)) from error
+            raise ImageError(f"cannot read the modules of kernel {kernel}", answer=str(error)) from error
         for line in text.splitlines():
             path, _, needs = line.partition(":")
             # modules.dep lists a module's needs with the one to be loaded first at the end
@@ -42,7 +42,7 @@ class KernelModules:
         """Paths below `directory` of the named modules and all they need, in load order; built-in ones are
         left out.
 
-        Raises LabError for a module that this kernel does not have.
+        Raises ImageError for a module that this kernel does not have.
         """
         order: dict[PurePosixPath, None] = {}
         for name in names:
@@ -51,6 +51,6 @@ class KernelModules:
                 continue
             path = self._paths.get(wanted)
             if path is None:
-                raise LabError(f"kernel {self.directory.name} has no module called {name}")
+                raise ImageError(f"kernel {self.directory.name} has no module called {name}")
             order |= dict.fromkeys([*self._dependencies[path], path])
         return list(order)
