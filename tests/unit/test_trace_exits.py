@@ -2,7 +2,7 @@
 import pytest
 
 from midway.errors import HostError
-from midway.measure.exits import ExitCounts, ExitKind, classify, exits_of
+from midway.measure.exits import ExitCounts, ExitKind, classify, exits_of, require_pairs
 from midway.measure.trace_events import parse_trace
 from unit import trace_texts as texts
 
@@ -70,3 +70,17 @@ def test_a_completion_in_which_the_device_interrupts_again_delivers_too() -> Non
     lowered = lines[2].replace("level: 1", "level: 0").replace("d.h..", "d....")
     found = counts("\n".join([lines[0], lowered, *lines[1:]]))
     assert (found.delivery, found.completion, found.merged) == (0, 1, 1)
+
+
+def test_a_recording_may_begin_and_end_between_an_entry_and_its_exit() -> None:
+    for text in (texts.IRQFD_ON_ANOTHER_CPU, texts.FORWARD, texts.USERSPACE):
+        lines = text.splitlines()
+        for cut in (lines, lines[1:], lines[:-1]):
+            require_pairs(list(parse_trace(cut)))
+
+
+@pytest.mark.parametrize("missing", ["kvm_entry", "kvm_exit"])
+def test_a_recording_without_entries_or_exits_is_refused_and_no_basis_for_counts(missing: str) -> None:
+    lines = [line for line in texts.IRQFD_ON_ANOTHER_CPU.splitlines() if f"{missing}:" not in line]
+    with pytest.raises(HostError, match=rf"thread {texts.VCPU}: .* 0 {missing}"):
+        require_pairs(list(parse_trace(lines)))

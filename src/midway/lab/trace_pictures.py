@@ -3,6 +3,7 @@
 
 import json
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 from midway.config import InterruptMode
@@ -17,6 +18,7 @@ from midway.lab.server import DownloadServer
 
 __all__ = ["ModePicture", "trace_pictures", "traced"]
 
+_HOLDER = ("python3", "-m", "midway.lab.onboard.trace_points")
 _SIZE = 1 << 20  # bytes of a download
 # Downloads until it is stopped, so that the guest is busy whenever an interrupt comes.
 _TASK = """
@@ -58,7 +60,7 @@ def traced(board: RunningBoard, mode: InterruptMode, seconds: float, cpus: int =
     with DownloadServer(_SIZE) as server:
         url = f"http://{HOST_ADDRESS}:{server.port}/blob"
         task = GuestTask(_TASK.format(url=url), modules=("macb",), append="ipv6.disable=1")
-        with GuestRun(board, task, options) as guest:
+        with _trace_points_held(board), GuestRun(board, task, options) as guest:
             guest.wait_for("ready")
             argv = ["midway", "trace", DEVICE, "--seconds", str(seconds), "--no-times"]
             done = board.run([*argv, "--svg", drawing, "--json", counts])
@@ -68,3 +70,22 @@ def traced(board: RunningBoard, mode: InterruptMode, seconds: float, cpus: int =
             if not found["lives"]:
                 raise LabError("tracing the guest", device=DEVICE, answer="no interrupt was seen whole")
             return ModePicture(mode, board.get(drawing), found, done.text)
+
+
+@contextmanager
+def _trace_points_held(board: RunningBoard) -> Iterator[None]:
+    """From before KVM's code runs, so that it need not be patched while a guest is in it.
+
+    QEMU 7.2 can miss that: one virtual processor translates the code while another patches it, and the old
+    translation stays in use (docs/lab.md).
+    """
+    holder = board.start(_HOLDER)
+    output = holder.lines()
+    if next(output, None) != "held":
+        raise LabError("switching trace points on", answer="the board's kernel does not let us")
+    try:
+        yield
+    finally:
+        holder.close_input()
+        for _ in output:
+            pass

@@ -6,9 +6,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from midway.errors import HostError
 from midway.measure.trace_events import HANDLER_ENTRY, KVM_ENTRY, KVM_EXIT, SPI_LEVEL, TraceEvent
 
-__all__ = ["Exit", "ExitCounts", "ExitKind", "classify", "exits_of"]
+__all__ = ["Exit", "ExitCounts", "ExitKind", "classify", "exits_of", "require_pairs"]
 
 _FOR_AN_INTERRUPT = "IRQ"
 
@@ -161,3 +162,23 @@ def classify(events: Iterable[TraceEvent], spi: int, irq: int | None = None) -> 
         merged=merged,
         other=other,
     )
+
+
+def require_pairs(events: Iterable[TraceEvent]) -> None:
+    """Raise HostError unless each vCPU thread was recorded entering its guest as often as leaving it.
+
+    They may differ by the one that the beginning or the end of the recording cuts off.  More are missing
+    where switching a trace point on had no effect, and then no exit can be told from another.
+    """
+    entries: Counter[int] = Counter()
+    exits: Counter[int] = Counter()
+    for event in events:
+        entries[event.task] += event.name == KVM_ENTRY
+        exits[event.task] += event.name == KVM_EXIT
+    for task, entered in entries.items():
+        if abs(entered - exits[task]) > 1:
+            raise HostError(
+                f"recording the exits of vCPU thread {task}",
+                answer=f"the kernel recorded {entered} {KVM_ENTRY} and {exits[task]} {KVM_EXIT}",
+                remedy="one of the two trace points had no effect: record once more",
+            )

@@ -9,7 +9,7 @@ from midway.config import InterruptMode
 from midway.errors import DeviceError
 from midway.host.interrupts import host_interrupt
 from midway.host.sysfs import HostFiles
-from midway.measure.exits import ExitCounts, classify
+from midway.measure.exits import ExitCounts, classify, require_pairs
 from midway.measure.trace_lives import Life, lives_of, typical
 from midway.measure.tracefs import TRACEFS, TraceRecorder, line_events
 from midway.vm.running import LineStatus, VmStatus, vm_with
@@ -83,7 +83,8 @@ class LineTrace:
 def record_line(device: str, number: int, seconds: float, files: HostFiles | None = None) -> LineTrace:
     """Record a line of a device that a running VM has, for so many seconds.
 
-    Raises DeviceError when no VM has it or the line's mode changes meanwhile, and what TraceRecorder raises.
+    Raises DeviceError when no VM has it or the line's mode changes meanwhile, HostError when entries or exits
+    are missing of the recording, and what TraceRecorder raises.
     """
     files = files or HostFiles()
     vm, status = vm_with(device, files)
@@ -101,6 +102,8 @@ def record_line(device: str, number: int, seconds: float, files: HostFiles | Non
                 f"tracing line {number}", device=device, answer="its mode was changed meanwhile"
             )
         events, lost = list(recorder.events()), recorder.lost()
+    if not lost:
+        require_pairs(events)
     lives = list(lives_of(events, line.spi, irq))
     return LineTrace(
         device=device,
