@@ -2,9 +2,11 @@
 """Boards for tests, and what happens to a test whose board dies under it.
 
 A test asks for a board by the fixtures `versal`, `virt`, `virt_gicv2`, or `each_board`.  Boards are booted
-once and shared; only one runs at a time, and tests are sorted so that each is booted once.  A test on a board
-that was lost has no verdict: it is reported as LOST and run once more on a new board, and only a second loss
-is an error.
+once and shared; only one runs at a time in a process, and tests are sorted so that each is booted once.  Of
+several processes (pytest -n) each takes all tests of a board, or of a module that runs boards of its own.
+
+A test on a board that was lost has no verdict: it is reported as LOST and run once more on a new board, and
+only a second loss is an error.
 """
 
 import shutil
@@ -95,9 +97,12 @@ def _board_of(item: pytest.Item) -> str:
     return str(parameters.get("each_board", wanted[0] if wanted else ""))
 
 
+@pytest.hookimpl(tryfirst=True)  # xdist reads the groups in the same hook
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     order = ["", *_FIXTURES.values()]
     items.sort(key=lambda item: order.index(_board_of(item)))
+    for item in items:
+        item.add_marker(pytest.mark.xdist_group(_board_of(item) or item.path.stem))
 
 
 @pytest.hookimpl(wrapper=True)
