@@ -15,6 +15,11 @@
  * away as well; if not, the interrupt takes the old way and the next one
  * tries again.  So nothing is waited for, lost or delivered twice.
  *
+ * A user who masks the line, or a guest that writes to its GIC's active
+ * registers, deactivates an interrupt that the guest has yet to complete.  If
+ * the line changes sides then, the guest may hear of one interrupt more than
+ * there was.
+ *
  * Only the end cannot wait for another interrupt, see vfio_forward_stop().
  *
  * A guest that completes the interrupts of a device that is not quiet is
@@ -162,11 +167,11 @@ void vfio_forward_stop(struct vfio_forward_line *line)
 	if (engaged) {
 		vfio_forward_vgic_unmap(target);
 		vfio_forward_vgic_recall(target);
-		irq_set_irqchip_state(line->irq, IRQCHIP_STATE_PENDING, false);
 		irq_set_irqchip_state(line->irq, IRQCHIP_STATE_ACTIVE, false);
 		irq_set_vcpu_affinity(line->irq, NULL);
 		target->switches++;
 	}
+	irq_set_irqchip_state(line->irq, IRQCHIP_STATE_PENDING, false);
 	if (notify)
 		eventfd_ctx_put(notify);
 	vfio_forward_unclaim(target);

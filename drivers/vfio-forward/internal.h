@@ -36,7 +36,10 @@ struct vfio_forward_region {
 
 /* A guest's SPI, for a line whose interrupts go straight into its vGIC. */
 struct vfio_forward_target {
-	/* device->irq_lock */
+	/*
+	 * Changed with device->irq_lock and the claims' lock, while the line is
+	 * neither wanted nor engaged; the handler reads them while it is.
+	 */
 	struct kvm	*kvm;		/* the line has an SPI while set */
 	u32		intid;
 	struct list_head claim;
@@ -105,7 +108,7 @@ struct vfio_forward_device {
 	unsigned int	num_regions;
 	struct vfio_forward_region *regions;
 
-	struct mutex	irq_lock;	/* SET_IRQS */
+	struct mutex	irq_lock;	/* SET_IRQS, FORWARD */
 	unsigned int	num_lines;
 	struct vfio_forward_line *lines;
 
@@ -176,6 +179,8 @@ void vfio_forward_unmask(struct vfio_forward_line *line);
 int vfio_forward_set_trigger(struct vfio_forward_device *device,
 			     struct vfio_forward_line *line, int fd);
 int vfio_forward_loopback(struct vfio_forward_line *line);
+bool vfio_forward_is_busy(struct vfio_forward_line *line);
+void vfio_forward_await_handler(struct vfio_forward_line *line);
 
 /* set_irqs.c: what users ask of lines */
 long vfio_forward_irq_info(struct vfio_forward_device *device,

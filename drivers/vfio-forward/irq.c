@@ -126,6 +126,30 @@ static bool vfio_forward_has_target(const struct vfio_forward_line *line)
 	return line->target.wanted || line->target.engaged;
 }
 
+/* If not, the handler leaves the target alone. */
+bool vfio_forward_is_busy(struct vfio_forward_line *line)
+{
+	bool busy;
+
+	spin_lock_irq(&line->lock);
+	busy = vfio_forward_has_target(line);
+	spin_unlock_irq(&line->lock);
+	return busy;
+}
+
+/*
+ * Returns when no handler runs that has seen what the line was before.
+ *
+ * synchronize_irq() alone would also wait until the interrupt is active no
+ * longer, and when that is of a forwarded one, only the guest decides.  One
+ * that is handled in a thread is not forwarded.
+ */
+void vfio_forward_await_handler(struct vfio_forward_line *line)
+{
+	if (!synchronize_hardirq(line->irq))
+		synchronize_irq(line->irq);
+}
+
 /*
  * The interrupt handler, and what a loopback trigger runs.
  *
@@ -218,7 +242,8 @@ static void vfio_forward_free_irq(struct vfio_forward_line *line)
 	 * The irq is disabled with the trigger still there, so that an
 	 * interrupt that is being handled is delivered, not spurious.
 	 */
-	disable_irq(line->irq);
+	disable_irq_nosync(line->irq);
+	vfio_forward_await_handler(line);
 	vfio_forward_stop(line);
 	spin_lock_irq(&line->lock);
 	line->trigger = NULL;
@@ -263,7 +288,7 @@ int vfio_forward_set_trigger(struct vfio_forward_device *device,
 	line->trigger = trigger;
 	spin_unlock_irq(&line->lock);
 	/* A handler may still be signalling the old one. */
-	synchronize_irq(line->irq);
+	vfio_forward_await_handler(line);
 	eventfd_ctx_put(old);
 	return 0;
 }
@@ -271,13 +296,7 @@ int vfio_forward_set_trigger(struct vfio_forward_device *device,
 /* A guest can complete only an interrupt that is active in the controller. */
 int vfio_forward_loopback(struct vfio_forward_line *line)
 {
-	bool has_target;
-
-	spin_lock_irq(&line->lock);
-	has_target = vfio_forward_has_target(line);
-	spin_unlock_irq(&line->lock);
-
-	if (has_target)
+	if (vfio_forward_is_busy(line))
 		return irq_set_irqchip_state(line->irq, IRQCHIP_STATE_PENDING,
 					     true);
 	vfio_forward_handler(line->irq, line);

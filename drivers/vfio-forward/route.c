@@ -44,17 +44,6 @@ void vfio_forward_unclaim(struct vfio_forward_target *target)
 	target->kvm = NULL;
 }
 
-/* If not, the handler leaves the target alone. */
-static bool vfio_forward_is_busy(struct vfio_forward_line *line)
-{
-	bool busy;
-
-	spin_lock_irq(&line->lock);
-	busy = line->target.wanted || line->target.engaged;
-	spin_unlock_irq(&line->lock);
-	return busy;
-}
-
 /* Everything that can be known before the first interrupt. */
 static int vfio_forward_check_target(struct vfio_forward_device *device,
 				     struct vfio_forward_line *line, u32 spi)
@@ -113,7 +102,7 @@ static int vfio_forward_start(struct vfio_forward_device *device,
 
 	if (old) {
 		/* A handler may still be signalling it. */
-		synchronize_irq(line->irq);
+		vfio_forward_await_handler(line);
 		eventfd_ctx_put(old);
 	}
 	return 0;

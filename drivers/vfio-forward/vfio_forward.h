@@ -90,7 +90,9 @@ struct vfio_forward_route {
  * may use, as ranges of the container's address space (a container of type
  * VFIO_TYPE1v2_IOMMU; the ranges must be mapped readable and writable).  The
  * driver pins every page and verifies that its physical address is equal to
- * its address in the container.  All ranges are accepted or none is.  The
+ * its address in the container.  Of a hugetlb page it takes the first that is
+ * in the range, which is where all of it is.  All ranges are accepted or none
+ * is.  The
  * pages belong to the device until it is closed, even when the user unmaps
  * them from the container earlier.
  *
@@ -147,7 +149,7 @@ struct vfio_forward_counters {
 	__u32		index;		/* in: the line, as in VFIO_DEVICE_SET_IRQS */
 	__u32		flags;		/* in: 0 */
 	__aligned_u64	delivered;	/* interrupts signalled or forwarded, loopback included */
-	__aligned_u64	spurious;	/* handler entered with the line masked */
+	__aligned_u64	spurious;	/* interrupts, or loopbacks, of a masked line */
 	__aligned_u64	masked_ns;	/* nanoseconds spent masked, up to now */
 };
 

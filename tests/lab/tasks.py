@@ -237,6 +237,14 @@ say stuck yes
 sleep 600
 """
 
+# Makes the interrupt active again as soon as it is not, without end.
+_ALWAYS_ACTIVE = """
+while :; do
+    devmem $set_active 32 $bit
+    mark 4
+done
+"""
+
 _STORM = """
 cd /sys/bus/amba/drivers/rtc-pl031
 echo *.pl031 >unbind
@@ -326,6 +334,12 @@ def held_dma(modules: Mapping[str, Path], engines: int, copies: int) -> GuestTas
 def stuck_disk(state: str) -> GuestTask:
     """Leaves the disk's interrupt "pending" or "active" for ever, and says `stuck`."""
     script = _DISTRIBUTOR.format(node="virtio") + _STUCK_DISK.format(state=state)
+    return GuestTask(script, modules=("virtio_mmio", "virtio_blk"), append=_OPEN_REGISTERS)
+
+
+def always_active_disk() -> GuestTask:
+    """Has the disk interrupt, then makes the interrupt active again and again; a mark 4 says so each time."""
+    script = _DISTRIBUTOR.format(node="virtio") + _DISK_LOAD.format(reads=1) + _ALWAYS_ACTIVE
     return GuestTask(script, modules=("virtio_mmio", "virtio_blk"), append=_OPEN_REGISTERS)
 
 

@@ -128,6 +128,27 @@ def test_whatever_is_closed_first_in_an_interrupt_the_native_driver_works(
 
 
 @EITHER_GIC
+def test_a_line_gets_other_eventfds_in_the_midst_of_an_interrupt(each_board: RunningBoard) -> None:
+    with tampered(each_board, "replace", tasks.stuck_disk("active")) as guest:
+        assert guest.wait_for("stuck") == "yes"
+        guest.write(b"go\n")
+        assert guest.wait_for("replaced") == "yes"
+        guest.finish()
+    each_board.run(["midway", "release", "--all"])
+    host_reads_its_disk(each_board)
+
+
+@EITHER_GIC
+def test_a_line_is_released_although_its_guest_keeps_the_interrupt_active(each_board: RunningBoard) -> None:
+    with tampered(each_board, "release_masked", tasks.always_active_disk()) as guest:
+        assert guest.wait_for("active") == "True"
+        assert guest.wait_for("released") == "yes"
+        guest.finish()
+    each_board.run(["midway", "release", "--all"])
+    host_reads_its_disk(each_board)
+
+
+@EITHER_GIC
 @pytest.mark.parametrize("state", ["active", "pending"])
 def test_a_vm_that_is_killed_in_an_interrupt_leaves_a_line_that_works(
     each_board: RunningBoard, state: str

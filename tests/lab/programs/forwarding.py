@@ -19,6 +19,7 @@ from midway import Console, InterruptMode, Machine, open_machine
 from midway.cli.vm_options import add_vm_options, config_from
 from midway.errors import KernelError
 from midway.kernel import Action, Linux
+from midway.kernel.eventfd import EventFd
 
 LIMIT = 20  # interrupts
 RARELY = 1_000_000  # interrupts: never
@@ -124,6 +125,33 @@ def refuse(machine: Machine) -> None:
     machine.stop()
 
 
+def replace(machine: Machine) -> None:
+    """The line gets other eventfds while an interrupt of its is active."""
+    (line,) = machine.lines
+    index = line.route.line.index
+    sys.stdin.readline()
+    with EventFd(line.device.calls) as storm, EventFd(line.device.calls) as trigger:
+        line.device.forward(index, line.route.spi, notify=storm.fd)
+        line.device.set_irqs(Action.TRIGGER, index, eventfds=[trigger.fd])
+        say("replaced", "yes")
+        machine.stop()
+        machine.wait()
+
+
+def release_masked(machine: Machine) -> None:
+    """The line is released while it is masked, and the guest has made its interrupt active again."""
+    (line,) = machine.lines
+    await_mark(machine, 4)
+    line.device.set_irqs(Action.MASK, line.route.line.index)
+    before = len(machine.marks)
+    while len(machine.marks) < before + 2 and machine.wait(0.001) is None:
+        pass
+    say("active", line.device.forwarding(line.route.line.index).engaged)
+    line.device.set_irqs(Action.TRIGGER, line.route.line.index, count=0)
+    say("released", "yes")
+    machine.stop()
+
+
 def close_all(kinds: tuple[str, ...]) -> None:
     found = []
     for entry in Path("/proc/self/fd").iterdir():
@@ -167,6 +195,8 @@ ACTIONS = {
         mask_often,
         await_storm,
         refuse,
+        replace,
+        release_masked,
         close_device_first,
         close_vm_first,
     )
