@@ -5,6 +5,7 @@
 #include <linux/io.h>
 #include <linux/ioport.h>
 #include <linux/mm.h>
+#include <linux/sched/signal.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 
@@ -122,9 +123,9 @@ vfio_forward_locate(struct vfio_forward_device *device, u64 position,
  * exactly eight were asked for: many a bus answers a wider access than its
  * registers with an abort, and a long transfer says nothing of their width.
  */
-static size_t vfio_forward_width(u64 offset, size_t left, size_t count)
+static size_t vfio_forward_width(u64 offset, size_t left, size_t asked)
 {
-	if (count == 8 && left == 8 && IS_ALIGNED(offset, 8))
+	if (asked == 8 && left == 8 && IS_ALIGNED(offset, 8))
 		return 8;
 	if (left >= 4 && IS_ALIGNED(offset, 4))
 		return 4;
@@ -196,6 +197,7 @@ static ssize_t vfio_forward_transfer(struct vfio_device *core,
 	struct vfio_forward_device *device = vfio_forward_of(core);
 	bool reads = access == VFIO_REGION_INFO_FLAG_READ;
 	struct vfio_forward_region *region;
+	const size_t asked = count;
 	size_t done, width;
 	void __iomem *io;
 	u64 offset;
@@ -210,7 +212,11 @@ static ssize_t vfio_forward_transfer(struct vfio_device *core,
 
 	offset = *position & OFFSET_MASK;
 	for (done = 0; done < count; done += width, offset += width) {
-		width = vfio_forward_width(offset, count - done, count);
+		if (fatal_signal_pending(current)) {
+			ret = -EINTR;
+			break;
+		}
+		width = vfio_forward_width(offset, count - done, asked);
 		if (reads)
 			ret = vfio_forward_load(io + offset, buffer + done,
 						width);
@@ -219,6 +225,7 @@ static ssize_t vfio_forward_transfer(struct vfio_device *core,
 						 width);
 		if (ret)
 			break;
+		cond_resched();
 	}
 
 	*position += done;

@@ -56,52 +56,38 @@ static int vfio_forward_action_trigger(struct vfio_forward_device *device,
 	return 0;
 }
 
-static int vfio_forward_action_mask(struct vfio_forward_line *line,
+/* The eventfd that masks the line, or the one that unmasks it; -1 ends it. */
+static int vfio_forward_set_wakeup(struct vfio_forward_line *line, bool mask,
+				   int fd)
+{
+	if (fd == -1) {
+		vfio_virqfd_disable(mask ? &line->mask : &line->unmask);
+		return 0;
+	}
+	if (mask)
+		return vfio_virqfd_enable(line, vfio_forward_mask_wakeup, NULL,
+					  NULL, &line->mask, fd);
+	return vfio_virqfd_enable(line, vfio_forward_unmask_wakeup,
+				  vfio_forward_unmask_work, NULL, &line->unmask,
+				  fd);
+}
+
+static int vfio_forward_action_mask(struct vfio_forward_line *line, bool mask,
 				    const struct vfio_irq_set *set,
 				    const void *data)
 {
 	u32 type = set->flags & VFIO_IRQ_SET_DATA_TYPE_MASK;
-	s32 fd;
 
 	if (set->count != 1 || !(line->flags & VFIO_IRQ_INFO_MASKABLE))
 		return -EINVAL;
+	if (type == VFIO_IRQ_SET_DATA_EVENTFD)
+		return vfio_forward_set_wakeup(line, mask, *(const s32 *)data);
 
-	if (type == VFIO_IRQ_SET_DATA_EVENTFD) {
-		fd = *(const s32 *)data;
-		if (fd != -1)
-			return vfio_virqfd_enable(line, vfio_forward_mask_wakeup,
-						  NULL, NULL, &line->mask, fd);
-		vfio_virqfd_disable(&line->mask);
+	if (type == VFIO_IRQ_SET_DATA_BOOL && !*(const u8 *)data)
 		return 0;
-	}
-
-	if (type == VFIO_IRQ_SET_DATA_NONE || *(const u8 *)data)
+	if (mask)
 		vfio_forward_mask(line);
-	return 0;
-}
-
-static int vfio_forward_action_unmask(struct vfio_forward_line *line,
-				      const struct vfio_irq_set *set,
-				      const void *data)
-{
-	u32 type = set->flags & VFIO_IRQ_SET_DATA_TYPE_MASK;
-	s32 fd;
-
-	if (set->count != 1 || !(line->flags & VFIO_IRQ_INFO_MASKABLE))
-		return -EINVAL;
-
-	if (type == VFIO_IRQ_SET_DATA_EVENTFD) {
-		fd = *(const s32 *)data;
-		if (fd != -1)
-			return vfio_virqfd_enable(line,
-						  vfio_forward_unmask_wakeup,
-						  vfio_forward_unmask_work,
-						  NULL, &line->unmask, fd);
-		vfio_virqfd_disable(&line->unmask);
-		return 0;
-	}
-
-	if (type == VFIO_IRQ_SET_DATA_NONE || *(const u8 *)data)
+	else
 		vfio_forward_unmask(line);
 	return 0;
 }
@@ -137,10 +123,10 @@ long vfio_forward_set_irqs(struct vfio_forward_device *device,
 		ret = vfio_forward_action_trigger(device, line, &set, data);
 		break;
 	case VFIO_IRQ_SET_ACTION_MASK:
-		ret = vfio_forward_action_mask(line, &set, data);
+		ret = vfio_forward_action_mask(line, true, &set, data);
 		break;
 	case VFIO_IRQ_SET_ACTION_UNMASK:
-		ret = vfio_forward_action_unmask(line, &set, data);
+		ret = vfio_forward_action_mask(line, false, &set, data);
 		break;
 	default:
 		ret = -ENOTTY;
