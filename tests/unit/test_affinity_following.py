@@ -99,14 +99,20 @@ def test_other_vms_other_interrupts_and_vcpus_that_are_not_there_move_nothing(
     assert where(files) == "0-3"
 
 
-def test_a_move_that_the_host_refuses_is_a_finding(files: HostFiles, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_moves_that_the_host_refuses_are_one_finding_for_each_line(
+    files: HostFiles, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def refuse(*_: object) -> None:
         raise KernelError("moving interrupt 19 to CPU 3", 5, device="nic")
 
     monkeypatch.setattr(HostInterrupt, "move", refuse)
     reported: list[Finding] = []
-    Recorded(files, reported).see(155, 33, 1)
+    following = Recorded(files, reported)
+    following.see(155, 33, 1)
     assert [finding.code for finding in reported] == ["affinity-not-followed"]
+    following.see(155, 33, 0)
+    following.see(155, 33, 1)
+    assert len(reported) == 1
 
 
 def test_without_new_lines_nothing_moves(files: HostFiles) -> None:

@@ -45,6 +45,25 @@ def test_the_guest_can_read_how_many_marks_there_are() -> None:
     assert register.read(4, 1) == b"\0"
 
 
+def test_a_guest_that_marks_without_end_takes_no_more_memory_and_is_told_of() -> None:
+    recorded: list[int] = []
+
+    def record(label: int) -> Snapshot:
+        recorded.append(label)
+        return snapshot(label, 0.0, 0, 0, 0)
+
+    register = MarksRegister(record)
+    for _ in range(1024):
+        register.write(0, b"\1")
+    assert register.findings() == ()
+    for _ in range(3):
+        register.write(0, b"\2")
+    assert [mark.label for mark in register.snapshots] == recorded == [1] * 1024
+    (finding,) = register.findings()
+    assert (finding.code, register.not_kept) == ("marks-not-kept", 3)
+    assert "3 of its marks" in finding.cause
+
+
 def test_a_snapshot_is_json_with_names() -> None:
     found = snapshot(3, 1.23456789, 7, 2, 4).as_json()
     assert found["seconds"] == pytest.approx(1.234568)

@@ -83,7 +83,18 @@ def summary() -> RunSummary:
         (VcpuCount(0, {"exits": 1200}, {"mmio": 30}),),
         (LineCount("ff0d0000.ethernet", 0, 1, "irqfd", 12, 0),),
     )
-    return RunSummary(Outcome(End.RESET, "asked"), 0.5, 2.5, 16_000_000, 1 << 29, final, (), (), (NOTE, LATE))
+    return RunSummary(
+        Outcome(End.RESET, "asked"),
+        0.5,
+        2.5,
+        16_000_000,
+        1 << 29,
+        final,
+        (),
+        (),
+        (NOTE, LATE),
+        marks_not_kept=4,
+    )
 
 
 def test_the_end_is_told_in_lines_with_what_was_not_told_before(capsys: pytest.CaptureFixture[str]) -> None:
@@ -104,6 +115,7 @@ def test_the_summary_is_written_as_json(tmp_path: Path, capsys: pytest.CaptureFi
     found = json.loads(path.read_text())
     assert (found["outcome"], found["exit_status"], found["rss_mb"]) == ("reset", 3, 16.0)
     assert [finding["code"] for finding in found["findings"]] == ["one", "two"]
+    assert found["marks_not_kept"] == 4
 
 
 class LeftReader(io.StringIO):

@@ -73,9 +73,9 @@ def routing_of(line: str, gic: GicPlan) -> Iterator[Routing]:
 class FollowingAffinity:
     """While the context lasts each line's host interrupt is on the CPU of its vCPU; then it is put back.
 
-    `pins` are the CPUs by vCPU, `tasks` gives the vCPUs' thread ids; `report` hears of what failed.  `fd` can
-    be polled; `follow` is to be called when it can be read.  Entering raises HostError, DeviceError and
-    KernelError.
+    `pins` are the CPUs by vCPU, `tasks` gives the vCPUs' thread ids; `report` hears of what failed,
+    once for each line: a guest may change its routing all the time.  `fd` can be polled; `follow` is to be
+    called when it can be read.  Entering raises HostError, DeviceError and KernelError.
     """
 
     def __init__(
@@ -97,6 +97,7 @@ class FollowingAffinity:
         self._files = files or HostFiles()
         self._tracefs = tracefs
         self._affinities: dict[int, HostInterrupt] = {}
+        self._refused: set[int] = set()
         self._resources = ExitStack()
         self.fd = -1
 
@@ -146,5 +147,8 @@ class FollowingAffinity:
         try:
             affinity.move(self._pins[routing.vcpu])
         except KernelError as error:
+            if routing.intid in self._refused:
+                return
+            self._refused.add(routing.intid)
             subject = error.device or "host"
             self._report(Finding("affinity-not-followed", Severity.WARNING, subject, str(error)))

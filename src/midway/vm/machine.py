@@ -169,7 +169,7 @@ class Machine:
 
     @property
     def marks(self) -> tuple[Snapshot, ...]:
-        """What the guest has marked so far."""
+        """What the guest has marked so far, as much of it as is kept."""
         return tuple(self._marks.snapshots)
 
     def summary(self) -> RunSummary:
@@ -194,8 +194,10 @@ class Machine:
                 *self._device_findings(),
                 *self._bus.findings(),
                 *self._console.findings(),
+                *self._marks.findings(),
                 *self._findings,
             ),
+            marks_not_kept=self._marks.not_kept,
         )
 
     def _open_control(self, directory: Path) -> None:

@@ -26,7 +26,8 @@ class RunSummary(msgspec.Struct, frozen=True):
     """Seconds are of host time; `resident` is this process's memory beside the guest's RAM, in bytes.
 
     `exec_to_first_run` is from the making of this process to its first KVM_RUN, exact to 10 ms.
-    `final` are the counters at the end, with label -1.
+    `final` are the counters at the end, with label -1; `marks_not_kept` is how many marks there were beyond
+    those that are kept.
     """
 
     outcome: Outcome
@@ -38,6 +39,7 @@ class RunSummary(msgspec.Struct, frozen=True):
     marks: tuple[Snapshot, ...]
     devices: tuple[DeviceUse, ...]
     findings: tuple[Finding, ...]
+    marks_not_kept: int = 0
 
     def as_json(self) -> dict[str, Any]:
         return {
@@ -50,6 +52,7 @@ class RunSummary(msgspec.Struct, frozen=True):
             "guest_memory_mb": self.guest_memory >> 20,
             "final": self.final.as_json(),
             "marks": [mark.as_json() for mark in self.marks],
+            "marks_not_kept": self.marks_not_kept,
             "intervals": [
                 {"from": earlier.label, "to": later.label, **msgspec.structs.asdict(between(earlier, later))}
                 for earlier, later in pairwise(self.marks)
