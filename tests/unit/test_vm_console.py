@@ -93,6 +93,25 @@ def test_more_input_than_the_uart_holds_arrives_whole(
     assert failures.empty()
 
 
+def test_input_goes_on_after_a_guest_has_cleared_a_full_uart(
+    ends: dict[str, int], failures: "queue.Queue[Exception]"
+) -> None:
+    guest = Guest()
+    room = guest.uart.room
+    with (
+        Console(Linux(), ends["output_target"], ends["input_source"]) as console,
+        EventLoop(Linux(), failures.put) as events,
+    ):
+        console.attach(guest.uart, events)
+        os.write(ends["input_target"], bytes(room) + b"later")
+        events.start()
+        while guest.uart.room or not console._paused:
+            assert failures.empty()
+        guest.uart.write(2, b"\3")
+        assert guest.take(5) == b"later"
+    assert failures.empty()
+
+
 def test_the_end_of_the_input_ends_only_the_input(
     ends: dict[str, int], failures: "queue.Queue[Exception]"
 ) -> None:

@@ -131,3 +131,13 @@ def test_the_sender_hears_when_everything_was_taken(wires: Wires) -> None:
     assert calls == []
     wires.read(DATA)
     assert calls == [4096]
+
+
+def test_the_sender_hears_when_everything_was_cleared(wires: Wires) -> None:
+    calls: list[int] = []
+    wires.uart.on_drained(lambda: calls.append(wires.uart.room))
+    wires.write(FCR, 0x03)
+    assert calls == []
+    wires.uart.receive(b"ab")
+    wires.write(FCR, 0x03)
+    assert calls == [4096]

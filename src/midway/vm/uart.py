@@ -45,7 +45,7 @@ class Uart:
         return _ROOM - len(self._received)
 
     def on_drained(self, call: Callable[[], None]) -> None:
-        """Call when the guest has taken everything that was received."""
+        """Call, with the UART's lock held, when the guest has taken or cleared everything received."""
         self._drained = call
 
     def receive(self, data: bytes) -> None:
@@ -103,8 +103,9 @@ class Uart:
                 self._interrupts = value & 0x0F
             case 2:
                 self._fifos = bool(value & _FCR_ENABLE)
-                if value & _FCR_CLEAR_RECEIVED:
+                if value & _FCR_CLEAR_RECEIVED and self._received:
                     self._received.clear()
+                    self._tell_drained()
             case 3:
                 self._line_control = value
             case 4:
@@ -116,9 +117,13 @@ class Uart:
         if not self._received:
             return 0
         value = self._received.popleft()
-        if not self._received and self._drained is not None:
-            self._drained()
+        if not self._received:
+            self._tell_drained()
         return value
+
+    def _tell_drained(self) -> None:
+        if self._drained is not None:
+            self._drained()
 
     def _send(self, value: int) -> None:
         if self._modem_control & _MCR_LOOP:
