@@ -115,7 +115,11 @@ def test_several_requests_go_over_one_connection(vm: RunningVm) -> None:
 
 @pytest.mark.parametrize(
     "line",
-    [b"", b"{", b"[]", b'{"request":"nothing"}', b'{"request":"status","more":1}', b"\xff", b"[" * 4000],
+    [
+        *(b"", b"{", b"[]", b'{"request":"nothing"}', b'{"request":"status","more":1}', b"\xff", b"[" * 4000),
+        b'{"more":' + b"[" * 4000,
+        b'{"request":"\xff"}',
+    ],
 )
 def test_what_is_no_request_is_answered_with_an_error(vm: RunningVm, line: bytes) -> None:
     assert "no request" in say(vm.path, line + b"\n")["error"]
@@ -124,6 +128,24 @@ def test_what_is_no_request_is_answered_with_an_error(vm: RunningVm, line: bytes
 
 def test_a_line_without_end_is_refused(vm: RunningVm) -> None:
     assert "at most" in say(vm.path, b" " * (LONGEST_LINE + 1))["error"]
+
+
+def test_a_request_of_4096_bytes_is_answered_and_one_that_is_longer_is_not(vm: RunningVm) -> None:
+    longest = b'{"request":"status"}'.ljust(4096)
+    assert say(vm.path, longest + b"\n")["answer"]["memory"] == 512
+    assert "at most 4096 bytes" in say(vm.path, longest + b" \n")["error"]
+
+
+def test_a_request_that_fails_in_a_way_nobody_thought_of_leaves_the_others_their_answers(
+    vm: RunningVm, guest: Guest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail() -> None:
+        raise RuntimeError("no reason")
+
+    monkeypatch.setattr(guest, "stop", fail)
+    with pytest.raises(HostError, match="no reason"):
+        vm.ask("stop")
+    assert vm.status().memory == 512
 
 
 def test_others_than_root_and_the_vms_user_get_no_answer(

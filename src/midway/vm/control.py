@@ -14,7 +14,7 @@ from contextlib import ExitStack, suppress
 from itertools import count
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Protocol, Self
+from typing import Any, Protocol, Self, TypeAlias
 
 import msgspec
 
@@ -26,7 +26,7 @@ from midway.vm.threads import start_thread
 
 __all__ = ["LONGEST_LINE", "ControlSocket", "Controlled", "is_alive"]
 
-LONGEST_LINE = 4096  # bytes of a request
+LONGEST_LINE = 4096  # bytes of a request, without its newline
 _SILENCE = 2.0  # seconds after which a client that says nothing is hung up
 _CREDENTIALS = struct.Struct("=iII")  # struct ucred: pid, uid, gid (unix(7), SO_PEERCRED)
 _BACKLOG = 8
@@ -66,7 +66,8 @@ class _Stop(msgspec.Struct, tag_field="request", tag="stop", forbid_unknown_fiel
     pass
 
 
-_DECODER = msgspec.json.Decoder(_Status | _Counters | _SetMode | _Stop)
+_Request: TypeAlias = _Status | _Counters | _SetMode | _Stop
+_DECODER: "msgspec.json.Decoder[_Request]" = msgspec.json.Decoder(_Request)
 
 
 class ControlSocket:
@@ -155,13 +156,13 @@ class ControlSocket:
         pending = b""
         while not self._stopping.is_set():
             line, end, rest = pending.partition(b"\n")
+            if len(line) > LONGEST_LINE:
+                client.sendall(_error(f"a request has at most {LONGEST_LINE} bytes"))
+                return
             if end:
                 client.sendall(self._answered(line))
                 pending = rest
                 continue
-            if len(pending) > LONGEST_LINE:
-                client.sendall(_error(f"a request has at most {LONGEST_LINE} bytes"))
-                return
             received = client.recv(LONGEST_LINE)
             if not received:
                 return
@@ -169,15 +170,19 @@ class ControlSocket:
 
     def _answered(self, line: bytes) -> bytes:
         try:
-            answer = self._answer(line)
-        except msgspec.MsgspecError as error:
+            request = _DECODER.decode(line)
+        except (ValueError, RecursionError) as error:  # msgspec's own are ValueErrors, as is wrong UTF-8
             return _error(f"no request: {error}")
+        try:
+            answer = self._answer(request)
         except MidwayError as error:
             return _error(str(error))
+        except Exception as error:  # noqa: BLE001 - without this thread nobody could ask any more
+            return _error(f"answering failed: {error!r}")
         return msgspec.json.encode({"answer": answer}) + b"\n"
 
-    def _answer(self, line: bytes) -> Any:
-        match _DECODER.decode(line):
+    def _answer(self, request: _Request) -> Any:
+        match request:
             case _Counters():
                 return self._machine.snapshot(-1).as_json()
             case _SetMode(device, mode, number):
