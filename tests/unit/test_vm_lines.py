@@ -244,8 +244,43 @@ def test_a_refused_change_leaves_the_mode_as_it_was(kernel: FakeKernel, events: 
         assert steps(kernel)[-1] == ("unmask", 2, 1, None)
 
 
+class ForwardingDriver:
+    """Answers FORWARD as the driver does; `stormed` is what a storm sets and the next SET takes back."""
+
+    def __init__(self, kernel: FakeKernel) -> None:
+        self.stormed = False
+        kernel.ioctls[vfio.VFIO_DEVICE_FEATURE] = self._answer
+
+    def _answer(self, _: int, argument: int | bytearray) -> int:
+        assert isinstance(argument, bytearray)
+        flags = vfio.FEATURE.get(argument, "flags")
+        if flags & vfio.VFIO_DEVICE_FEATURE_SET:
+            self.stormed = False
+        elif self.stormed:
+            route = argument[vfio.FEATURE.size :]
+            vfio_forward.ROUTE.put(route, "flags", vfio_forward.VFIO_FORWARD_ROUTE_STORMED)
+            argument[vfio.FEATURE.size :] = route
+        return 0
+
+
 def test_a_storm_is_heard_of_and_the_mode_is_irqfd_then(kernel: FakeKernel, events: Events) -> None:
+    driver = ForwardingDriver(kernel)
     with connect(kernel, events, InterruptMode.FORWARD, Trigger.LEVEL_HIGH) as line:
         (storm,) = events.watched
+        driver.stormed = True
         events.fire(kernel, storm)
         assert str(line.mode) == "irqfd"
+
+
+def test_the_signal_of_a_storm_before_the_line_was_forwarded_anew_changes_nothing(
+    kernel: FakeKernel, events: Events
+) -> None:
+    driver = ForwardingDriver(kernel)
+    with connect(kernel, events, InterruptMode.FORWARD, Trigger.LEVEL_HIGH) as line:
+        (storm,) = events.watched
+        driver.stormed = True
+        line.set_mode(InterruptMode.FORWARD)
+        events.fire(kernel, storm)
+        assert str(line.mode) == "forward"
+        line.set_mode(InterruptMode.IRQFD)
+        assert steps(kernel)[-1] == ("forward", 2, 0, 0)

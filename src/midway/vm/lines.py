@@ -161,7 +161,14 @@ class AssignedLine:
 
     def _stormed(self) -> None:
         with self._lock:
-            if self._storm.drain() and self.mode is InterruptMode.FORWARD:
+            # The signal may be of a storm before the line was forwarded anew: to read it away first would not
+            # help, as the driver sends it only after it has let go of its lock.  What the driver says is of
+            # now, while our lock keeps the line from being forwarded anew; a later storm signals again.
+            if (
+                self._storm.drain()
+                and self.mode is InterruptMode.FORWARD
+                and self.device.forwarding(self._index).stormed
+            ):
                 self.mode = InterruptMode.IRQFD
 
     def _connect(self, mode: InterruptMode) -> None:
