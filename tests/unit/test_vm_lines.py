@@ -3,6 +3,7 @@
 
 import errno
 import struct
+from itertools import count
 
 import pytest
 
@@ -242,6 +243,79 @@ def test_a_refused_change_leaves_the_mode_as_it_was(kernel: FakeKernel, events: 
         assert line.mode is InterruptMode.USERSPACE
         assert watched <= set(events.watched)
         assert steps(kernel)[-1] == ("unmask", 2, 1, None)
+
+
+def fail_one(kernel: FakeKernel, number: int) -> None:
+    """Let one of the calls that connect fail; it has then done nothing."""
+    left = [number]
+
+    def answer(_: int, __: int | bytearray) -> int:
+        left[0] -= 1
+        if left[0] == -1:
+            kernel.log.pop()
+            raise OSError(errno.ENOMEM, "")
+        return 0
+
+    for request in (kvm.KVM_IRQFD, vfio.VFIO_DEVICE_SET_IRQS, vfio.VFIO_DEVICE_FEATURE):
+        kernel.ioctls[request] = answer
+
+
+def connections(kernel: FakeKernel, events: Events) -> dict[str, object]:
+    """What is connected after all these steps; without the numbers of eventfds, which may be new ones."""
+    irqfds: set[object] = set()
+    now: dict[str, object] = {"trigger": None, "completion": None, "forwarded": False}
+    for name, *rest in steps(kernel):
+        if name == "irqfd":
+            fd, _, flags, _ = rest
+            (irqfds.discard if flags == kvm.KVM_IRQFD_FLAG_DEASSIGN else irqfds.add)(fd)
+        elif name == "trigger":
+            now |= {"trigger": rest[2], "forwarded": False}
+        elif name == "unmask" and rest[2] is not None:
+            now["completion"] = None if rest[2] == -1 else rest[2]
+        elif name == "forward":
+            now["forwarded"] = rest[1] == vfio_forward.VFIO_FORWARD_ROUTE_WANTED
+    irqfds &= kernel.open_fds  # KVM lets go of an eventfd that is closed
+    return {**now, "irqfds": len(irqfds), "watched": now["trigger"] in events.watched}
+
+
+@pytest.mark.parametrize("after", list(InterruptMode))
+@pytest.mark.parametrize("before", list(InterruptMode))
+def test_a_change_that_fails_at_any_step_leaves_the_line_connected_as_it_was(
+    before: InterruptMode, after: InterruptMode
+) -> None:
+    for number in count():
+        kernel, events = FakeKernel(), Events()
+        with connect(kernel, events, before, Trigger.LEVEL_HIGH) as line:
+            connected = connections(kernel, events)
+            fail_one(kernel, number)
+            try:
+                line.set_mode(after)
+            except KernelError:
+                assert line.mode is before
+                assert connections(kernel, events) == connected, f"call {number} failed"
+            else:
+                assert line.mode is after
+                break
+            finally:
+                kernel.ioctls.clear()
+
+
+def test_a_change_for_which_no_file_is_left_unmasks_the_line_in_its_old_mode(
+    kernel: FakeKernel, events: Events, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_: int) -> int:
+        raise OSError(errno.EMFILE, "")
+
+    with connect(kernel, events, InterruptMode.IRQFD, Trigger.LEVEL_HIGH) as line:
+        connected = steps(kernel)
+        monkeypatch.setattr(kernel, "eventfd", refuse)
+        with pytest.raises(KernelError, match="EMFILE"):
+            line.set_mode(InterruptMode.USERSPACE)
+        assert line.mode is InterruptMode.IRQFD
+        assert steps(kernel)[-4:] == [*connected, ("unmask", 2, 1, None)]
+        monkeypatch.undo()
+        line.set_mode(InterruptMode.USERSPACE)
+        assert str(line.mode) == "userspace"
 
 
 class ForwardingDriver:

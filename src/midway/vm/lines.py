@@ -44,7 +44,7 @@ class AssignedLine:
         self._resources = ExitStack()
         self._wiring = ExitStack()  # what leads from the eventfds to the guest and back
         self._lock = threading.Lock()  # between changes of the mode and what the event loop calls
-        self._is_here: bool | None = None  # whether it leads through this process
+        self._is_here: bool | None = None  # whether it leads through this process, None while nowhere
         self._unavailable: KernelError | None = None
         self._check()
 
@@ -54,7 +54,8 @@ class AssignedLine:
                 resources.enter_context(EventFd(self._vm.calls, device=self.device.name)) for _ in range(3)
             )
             resources.callback(self._disconnect)
-            self._connect(self.mode)
+            self._is_here = self.mode is InterruptMode.USERSPACE
+            self._connect(here=self._is_here)
             # Behind the wiring, because from here on the line may fire: everything is in place.
             self._request()
             resources.callback(self._release)
@@ -74,15 +75,15 @@ class AssignedLine:
         Raises KernelError when the kernel does not take the line into that mode; it keeps the one it had.
         """
         with self._lock:
-            if mode is InterruptMode.IRQFD and self.mode is InterruptMode.FORWARD:
-                self.device.stop_forwarding(self._index)
-            self._connect(mode)
-            if mode is InterruptMode.FORWARD:
-                try:
+            try:
+                if mode is InterruptMode.IRQFD and self.mode is InterruptMode.FORWARD:
+                    self.device.stop_forwarding(self._index)
+                self._reconnect(mode)
+                if mode is InterruptMode.FORWARD:
                     self._forward()
-                except KernelError:
-                    self._connect(self.mode)
-                    raise
+            except BaseException:
+                self._restore()
+                raise
             self.mode = mode
 
     def host_count(self) -> int | None:
@@ -171,29 +172,40 @@ class AssignedLine:
             ):
                 self.mode = InterruptMode.IRQFD
 
-    def _connect(self, mode: InterruptMode) -> None:
-        """Lead the eventfds through the kernel, or through this process."""
+    def _reconnect(self, mode: InterruptMode) -> bool:
+        """Lead a line that may fire already another way, where `mode` needs that; whether it does."""
         here = mode is InterruptMode.USERSPACE
         if here is self._is_here:
-            return
-        is_change = self._is_here is not None
-        if is_change:
-            # Ends a forwarding at once.  KVM lowers the SPI when an irqfd goes, and with it an interrupt that
-            # was forwarded and not yet taken; nobody would complete that.
-            self._release()
+            return False
+        # Ends a forwarding at once.  KVM lowers the SPI when an irqfd goes, and with it an interrupt that was
+        # forwarded and not yet taken; nobody would complete that.
+        self._release()
+        self._is_here = None
         self._disconnect()
+        self._connect(here=here)
+        self._request()
+        if self._is_level:
+            # Whoever would have unmasked the line is gone.  If it is still asserted, it fires again.
+            self.device.unmask(self._index)
+        self._is_here = here
+        return True
+
+    def _restore(self) -> None:
+        """After a change that failed: the line is connected as its mode says."""
+        before = self.mode
+        if self._reconnect(before) and before is InterruptMode.FORWARD:
+            self.mode = InterruptMode.IRQFD  # until it is forwarded again
+            self._forward()
+            self.mode = before
+
+    def _connect(self, *, here: bool) -> None:
+        """Lead the eventfds through the kernel, or through this process."""
         with ExitStack() as wiring:
             if here:
                 self._connect_here(wiring)
             else:
                 self._connect_kernel(wiring)
             self._wiring = wiring.pop_all()
-        self._is_here = here
-        if is_change:
-            self._request()
-            if self._is_level:
-                # Whoever would have unmasked the line is gone.  If it is still asserted, it fires again.
-                self.device.unmask(self._index)
 
     def _request(self) -> None:
         self.device.set_irqs(Action.TRIGGER, self._index, eventfds=[self._trigger.fd])
