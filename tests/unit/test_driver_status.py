@@ -69,12 +69,13 @@ def test_a_loaded_module_tells_its_parameter_version_and_users(
 
 def test_bound_devices_are_listed_and_the_drivers_own_files_are_not(host: HostFiles) -> None:
     load(host)
-    bound = host.sys / "bus/platform/drivers/vfio-forward"
-    for name in ("ff0d0000.ethernet", "ffa80000.dma"):
-        write(bound / name / "driver_override", "vfio-forward\n")
-    write(bound / "bind")
-    (bound / "module").mkdir()
-    assert driver_status(host).devices == ("ff0d0000.ethernet", "ffa80000.dma")
+    for bus, names in {"platform": ("ff0d0000.ethernet", "ffa80000.dma"), "amba": ("9000000.pl011",)}.items():
+        bound = host.sys / "bus" / bus / "drivers/vfio-forward"
+        for name in names:
+            write(bound / name / "driver_override", "vfio-forward\n")
+        write(bound / "bind")
+        (bound / "module").mkdir()
+    assert driver_status(host).devices == ("ff0d0000.ethernet", "ffa80000.dma", "9000000.pl011")
 
 
 def test_the_status_as_json_has_plain_values_only(host: HostFiles) -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from midway.host.sysfs import HostFiles
+from midway.host.sysfs import BUSES, HostFiles
 
 __all__ = ["DriverStatus", "KernelPart", "driver_status", "kernel_release"]
 
@@ -60,7 +60,6 @@ class DriverStatus:
 def driver_status(files: HostFiles) -> DriverStatus:
     """Look the driver up.  Nothing of it need be there."""
     module = files.sys / "module" / _MODULE
-    bound = files.sys / "bus/platform/drivers" / _DRIVER
     return DriverStatus(
         kernel=kernel_release(files),
         driver=_part(files, _MODULE),
@@ -69,7 +68,7 @@ def driver_status(files: HostFiles) -> DriverStatus:
         version=files.text(module / "version"),
         source_version=files.text(module / "srcversion"),
         users=files.number(module / "refcnt"),
-        devices=tuple(name for name in files.names(bound) if (bound / name / "driver_override").exists()),
+        devices=_bound_devices(files),
         vfio=_part(files, "vfio"),
         type1=_part(files, "vfio_iommu_type1"),
     )
@@ -78,6 +77,16 @@ def driver_status(files: HostFiles) -> DriverStatus:
 def kernel_release(files: HostFiles) -> str:
     """The running kernel's release, as ``uname -r`` says it."""
     return files.text(files.proc / "sys/kernel/osrelease") or os.uname().release
+
+
+def _bound_devices(files: HostFiles) -> tuple[str, ...]:
+    drivers = [files.sys / "bus" / bus / "drivers" / _DRIVER for bus in BUSES]
+    return tuple(
+        name
+        for driver in drivers
+        for name in files.names(driver)
+        if (driver / name / "driver_override").exists()
+    )
 
 
 def _part(files: HostFiles, name: str) -> KernelPart:
