@@ -139,7 +139,7 @@ def test_a_file_that_cannot_be_written_is_named(tmp_path: Path) -> None:
 
 
 def test_without_standard_output_there_is_no_console(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sys.stdout", None)
+    monkeypatch.setattr("sys.__stdout__", None)
     with pytest.raises(UsageError, match="standard output is closed"):
         command._standard_files()
 

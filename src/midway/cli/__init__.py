@@ -75,8 +75,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; its exit status.  Errors become one line unless MIDWAY_DEBUG is set in the
     environment.
     """
-    if sys.stderr is None:  # closed; print() would take standard output instead, which may be a guest's
-        sys.stderr = Path(os.devnull).open("w")  # noqa: SIM115 - for as long as the process
+    _open_closed()
     given = list(sys.argv[1:] if argv is None else argv)
     try:
         command = _load(given[0] if given else None)
@@ -104,6 +103,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     return status
 
 
+def _open_closed() -> None:
+    """What the caller closed takes everything and keeps nothing.
+
+    Not even print() could do without: for standard error it would take standard output instead, which may be
+    a guest's.
+    """
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open("w"))  # noqa: SIM115 - for as long as the process
+
+
 def _drop_output() -> None:
-    if sys.stdout is not None:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -116,7 +116,7 @@ def _counters(
 
 def _standard_files() -> tuple[int | None, int]:
     """Where the console's input comes from, None where it was closed, and where its output goes."""
-    if sys.stdout is None:
+    if sys.__stdout__ is None:  # and not what `main` put in its place
         raise UsageError("standard output is closed, and it is the guest's console", remedy="try >/dev/null")
     return None if sys.stdin is None else sys.stdin.fileno(), sys.stdout.fileno()
 
