@@ -11,6 +11,7 @@ from typing import cast
 
 import pytest
 
+from midway.cli import main
 from midway.cli import run as command
 from midway.errors import MidwayError, UsageError
 from midway.findings import Finding, Severity
@@ -72,11 +73,12 @@ def test_the_handlers_before_are_back_afterwards() -> None:
     assert signal.getsignal(signal.SIGTERM) == before
 
 
+RESET = Outcome(End.RESET, "asked")
 NOTE = Finding("one", Severity.NOTE, "guest", "known since the plan")
 LATE = Finding("two", Severity.NOTE, "guest", "found while it ran")
 
 
-def summary() -> RunSummary:
+def summary(outcome: Outcome = RESET) -> RunSummary:
     final = Snapshot(
         -1,
         2.5,
@@ -84,7 +86,7 @@ def summary() -> RunSummary:
         (LineCount("ff0d0000.ethernet", 0, 1, "irqfd", 12, 0),),
     )
     return RunSummary(
-        Outcome(End.RESET, "asked"),
+        outcome,
         0.5,
         2.5,
         16_000_000,
@@ -116,6 +118,15 @@ def test_the_summary_is_written_as_json(tmp_path: Path, capsys: pytest.CaptureFi
     assert (found["outcome"], found["exit_status"], found["rss_mb"]) == ("reset", 3, 16.0)
     assert [finding["code"] for finding in found["findings"]] == ["one", "two"]
     assert found["marks_not_kept"] == 4
+
+
+def test_a_guest_says_nothing_to_the_terminal_with_its_panic(capsys: pytest.CaptureFixture[str]) -> None:
+    ended = Outcome(End.PANIC, "Kernel panic - not syncing: \x1b]0;title\x07\x1b[2J\x0bmidway: all is well")
+    command._report(argparse.Namespace(json=None), summary(ended), known=2)
+    first, *_ = capsys.readouterr().err.splitlines()
+    assert first.startswith(
+        "midway: panic: Kernel panic - not syncing: ?]0;title??[2J?midway: all is well after"
+    )
 
 
 class LeftReader(io.StringIO):
@@ -160,6 +171,15 @@ def test_the_end_is_told_even_if_its_file_cannot_be_written(
     with pytest.raises(MidwayError):
         command._report(argparse.Namespace(json=tmp_path), summary(), known=2)
     assert "reset: asked after 2.50 s" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("option", ["--dump-dtb", "--dump-plan", "--json"])
+def test_a_place_that_cannot_be_written_is_named_before_anything_else_fails(
+    tmp_path: Path, option: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    place = tmp_path / "none/new"
+    assert main(["run", "--kernel", "/nonexistent", option, str(place)]) == 1
+    assert f"writing {place}" in capsys.readouterr().err
 
 
 def test_a_place_that_cannot_be_written_is_named_before_anything_is_done(tmp_path: Path) -> None:

@@ -39,6 +39,7 @@ _EPILOG = """\
 exit status: 0 the guest powered off, 1 an error before it ran, 2 usage, 3 the guest asked for a reset (start
 it again), 4 its kernel panicked, 5 KVM could not go on, 128 + n stopped by signal n.
 """
+_STANDARD_ERROR = "-"  # as the plan's file
 _REQUESTS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -57,7 +58,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     parser.add_argument(
         "--dump-plan",
         nargs="?",
-        const="-",
+        const=_STANDARD_ERROR,
         metavar="FILE",
         help="write the plan as JSON (to standard error without FILE), then go on",
     )
@@ -71,9 +72,9 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 def run(arguments: argparse.Namespace) -> int:
     config = config_from(arguments)
-    for path in (arguments.dump_dtb, arguments.json):
-        if path is not None:
-            _check_writable(path)
+    for place in (arguments.dump_dtb, arguments.dump_plan, arguments.json):
+        if place not in (None, _STANDARD_ERROR):
+            _check_writable(Path(place))
     calls = Linux()
     stopping = _Stopping()
     try:
@@ -186,7 +187,7 @@ def _planned(arguments: argparse.Namespace, plan: "MachinePlan") -> None:
         from midway.board.describe import plan_as_json
 
         text = json.dumps(plan_as_json(plan), indent=2) + "\n"
-        if arguments.dump_plan == "-":
+        if arguments.dump_plan == _STANDARD_ERROR:
             sys.stderr.write(text)
         else:
             _write(Path(arguments.dump_plan), text.encode())
@@ -194,8 +195,12 @@ def _planned(arguments: argparse.Namespace, plan: "MachinePlan") -> None:
 
 def _report(arguments: argparse.Namespace, summary: "RunSummary", known: int) -> None:
     """What happened; of the findings the first `known` were printed when the VM was planned."""
+    from midway.cli.tables import printable
+
+    # A panic's message is the guest's own text.
+    told = (printable(str(part)) for part in (summary, *summary.findings[known:]))
     with suppress(BrokenPipeError):  # that nobody reads it does not change how the guest ended
-        for line in (*str(summary).splitlines(), *map(str, summary.findings[known:])):
+        for line in "\n".join(told).split("\n"):
             print(f"midway: {line}", file=sys.stderr)
     if arguments.json is not None:
         import json
