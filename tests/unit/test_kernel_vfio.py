@@ -73,29 +73,6 @@ def test_memory_is_mapped_for_reading_and_writing(kernel: FakeKernel) -> None:
     assert list(words(argument, 4, 4, 8, 8, 8)) == [32, 3, 0x7F00_0000_0000, 0x4000_0000, 1 << 30]
 
 
-def test_the_iommus_address_ranges_are_found_in_its_capabilities(kernel: FakeKernel) -> None:
-    ranges = [(0, 0x7FF_FFFF), (0x810_0000, 0xFFFF_FFFF_FFFF)]
-    capability = vfio.IOVA_RANGES.pack({"header.id": 1, "header.version": 1, "nr_iovas": len(ranges)})
-    for first, last in ranges:
-        capability += vfio.IOVA_RANGE.pack(start=first, end=last)
-    other = vfio.INFO_CAP_HEADER.pack(id=3, version=1, next=32 + 8)
-    whole = 32 + len(other) + len(capability)
-
-    def info(_: int, argument: int | bytearray) -> int:
-        assert isinstance(argument, bytearray)
-        room = vfio.IOMMU_INFO.get(argument, "argsz")
-        vfio.IOMMU_INFO.put(argument, "argsz", whole)
-        if room >= whole:
-            vfio.IOMMU_INFO.put(argument, "flags", vfio.VFIO_IOMMU_INFO_CAPS)
-            vfio.IOMMU_INFO.put(argument, "cap_offset", 32)
-            argument[32:whole] = other + capability
-        return 0
-
-    kernel.ioctls[vfio.VFIO_IOMMU_GET_INFO] = info
-    with Container(kernel) as container:
-        assert container.iova_ranges() == tuple(ranges)
-
-
 def test_a_group_that_another_process_has_is_named_with_its_device(kernel: FakeKernel) -> None:
     kernel.opens["/dev/vfio/7"] = error(errno.EBUSY)
     with pytest.raises(DeviceError, match=rf"^{NAME}: opening /dev/vfio/7: Device or resource busy"):
@@ -130,6 +107,14 @@ def test_a_devices_regions_and_lines_are_counted(kernel: FakeKernel, device: Dev
     answer(kernel, vfio.VFIO_DEVICE_GET_INFO, vfio.DEVICE_INFO, flags=flags, num_regions=2, num_irqs=3)
     info = device.info()
     assert (info.regions, info.lines, info.can_reset) == (2, 3, True)
+
+
+def test_a_device_is_reset_or_the_kernels_refusal_says_so(kernel: FakeKernel, device: Device) -> None:
+    device.reset()
+    assert kernel.requests() == [vfio.VFIO_DEVICE_RESET]
+    kernel.fails(vfio.VFIO_DEVICE_RESET, errno.EINVAL)
+    with pytest.raises(KernelError, match=f"^{NAME}: resetting the device: .*EINVAL"):
+        device.reset()
 
 
 def test_a_region_says_what_it_can(kernel: FakeKernel, device: Device) -> None:

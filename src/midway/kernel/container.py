@@ -29,9 +29,6 @@ class Container(Handle):
                 answer = f"its ABI is version {version}, not {vfio.VFIO_API_VERSION}"
                 raise HostError("using VFIO", answer=answer)
 
-    def check_extension(self, kind: int) -> bool:
-        return bool(self.ioctl(vfio.VFIO_CHECK_EXTENSION, kind, attempted=f"probing VFIO extension {kind}"))
-
     def set_iommu(self, kind: int, *, device: str | None = None) -> None:
         """Choose the backend (VFIO_TYPE1v2_IOMMU ...), once, after the first group was added."""
         try:
@@ -57,37 +54,6 @@ class Container(Handle):
         self.ioctl(
             vfio.VFIO_IOMMU_MAP_DMA, argument, attempted=f"mapping {size:#x} bytes at {iova:#x} for DMA"
         )
-
-    def unmap_dma(self, iova: int, size: int) -> None:
-        argument = vfio.DMA_UNMAP.pack(argsz=vfio.DMA_UNMAP.size, iova=iova, size=size)
-        self.ioctl(vfio.VFIO_IOMMU_UNMAP_DMA, argument, attempted=f"unmapping {iova:#x} from DMA")
-
-    def iova_ranges(self) -> tuple[tuple[int, int], ...]:
-        """The bus addresses that can be mapped, as (first, last); empty where the kernel does not say."""
-        argument = vfio.IOMMU_INFO.pack(argsz=vfio.IOMMU_INFO.size)
-        attempted = "asking for the IOMMU's address ranges"
-        self.ioctl(vfio.VFIO_IOMMU_GET_INFO, argument, attempted=attempted)
-        needed = vfio.IOMMU_INFO.get(argument, "argsz")
-        argument.extend(bytes(max(0, needed - len(argument))))
-        vfio.IOMMU_INFO.put(argument, "argsz", len(argument))
-        self.ioctl(vfio.VFIO_IOMMU_GET_INFO, argument, attempted=attempted)
-        if not vfio.IOMMU_INFO.get(argument, "flags") & vfio.VFIO_IOMMU_INFO_CAPS:
-            return ()
-        at = vfio.IOMMU_INFO.get(argument, "cap_offset")
-        while at:
-            if vfio.INFO_CAP_HEADER.get(argument, "id", at=at) == vfio.VFIO_IOMMU_TYPE1_INFO_CAP_IOVA_RANGE:
-                first = at + vfio.IOVA_RANGES.size
-                count = vfio.IOVA_RANGES.get(argument, "nr_iovas", at=at)
-                stride = vfio.IOVA_RANGE.size
-                return tuple(
-                    (
-                        vfio.IOVA_RANGE.get(argument, "start", at=place),
-                        vfio.IOVA_RANGE.get(argument, "end", at=place),
-                    )
-                    for place in range(first, first + count * stride, stride)
-                )
-            at = vfio.INFO_CAP_HEADER.get(argument, "next", at=at)
-        return ()
 
 
 class Group(Handle):

@@ -28,13 +28,10 @@ class Gic(Handle):
             else (kvm_arm64.KVM_VGIC_V2_ADDR_TYPE_DIST, kvm_arm64.KVM_VGIC_V2_ADDR_TYPE_CPU)
         )
         lines = -(-(spis + 32) // 32) * 32
-        try:
+        with self.closing_on_failure():
             self._set(kvm_arm64.KVM_DEV_ARM_VGIC_GRP_ADDR, first_kind, distributor.to_bytes(8, "little"))
             self._set(kvm_arm64.KVM_DEV_ARM_VGIC_GRP_ADDR, second_kind, second.to_bytes(8, "little"))
             self._set(kvm_arm64.KVM_DEV_ARM_VGIC_GRP_NR_IRQS, 0, lines.to_bytes(4, "little"))
-        except BaseException:
-            self.close()
-            raise
 
     def initialise(self) -> None:
         argument = kvm.DEVICE_ATTR.pack(

@@ -76,9 +76,6 @@ class Vm(Handle):
         super().__init__(calls, fd)
         self._run_size = run_size
 
-    def check_extension(self, capability: int) -> int:
-        return self.ioctl(kvm.KVM_CHECK_EXTENSION, capability, attempted=f"probing capability {capability}")
-
     def set_memory(self, slot: int, guest_address: int, size: int, address: int, *, device: str = "") -> None:
         """Make `size` bytes at `address` of this process the guest's memory at `guest_address`."""
         argument = kvm.USERSPACE_MEMORY_REGION.pack(

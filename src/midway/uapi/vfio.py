@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """VFIO's ABI: containers of type 1 and without an IOMMU, groups, and devices on the platform bus."""
 
-from midway.uapi.layout import U8, U16, U32, U64, Layout, io
+from midway.uapi.layout import U8, U32, U64, Layout, io
 
 HEADER = "linux/vfio.h"
 ARCHITECTURES = ("aarch64", "x86_64")
@@ -10,31 +10,24 @@ VFIO_TYPE = ord(";")
 VFIO_BASE = 100
 VFIO_API_VERSION = 0
 
-VFIO_TYPE1_IOMMU = 1
 VFIO_TYPE1v2_IOMMU = 3
-VFIO_DMA_CC_IOMMU = 4
 VFIO_NOIOMMU_IOMMU = 8
 
 VFIO_GET_API_VERSION = io(VFIO_TYPE, VFIO_BASE + 0)
-VFIO_CHECK_EXTENSION = io(VFIO_TYPE, VFIO_BASE + 1)
 VFIO_SET_IOMMU = io(VFIO_TYPE, VFIO_BASE + 2)
 VFIO_GROUP_GET_STATUS = io(VFIO_TYPE, VFIO_BASE + 3)
 VFIO_GROUP_SET_CONTAINER = io(VFIO_TYPE, VFIO_BASE + 4)
-VFIO_GROUP_UNSET_CONTAINER = io(VFIO_TYPE, VFIO_BASE + 5)
 VFIO_GROUP_GET_DEVICE_FD = io(VFIO_TYPE, VFIO_BASE + 6)
 VFIO_DEVICE_GET_INFO = io(VFIO_TYPE, VFIO_BASE + 7)
 VFIO_DEVICE_GET_REGION_INFO = io(VFIO_TYPE, VFIO_BASE + 8)
 VFIO_DEVICE_GET_IRQ_INFO = io(VFIO_TYPE, VFIO_BASE + 9)
 VFIO_DEVICE_SET_IRQS = io(VFIO_TYPE, VFIO_BASE + 10)
 VFIO_DEVICE_RESET = io(VFIO_TYPE, VFIO_BASE + 11)
-VFIO_IOMMU_GET_INFO = io(VFIO_TYPE, VFIO_BASE + 12)
 VFIO_IOMMU_MAP_DMA = io(VFIO_TYPE, VFIO_BASE + 13)
-VFIO_IOMMU_UNMAP_DMA = io(VFIO_TYPE, VFIO_BASE + 14)
 VFIO_DEVICE_FEATURE = io(VFIO_TYPE, VFIO_BASE + 17)
 
 GROUP_STATUS = Layout("struct vfio_group_status", ("argsz", U32), ("flags", U32))
 VFIO_GROUP_FLAGS_VIABLE = 1 << 0
-VFIO_GROUP_FLAGS_CONTAINER_SET = 1 << 1
 
 DEVICE_INFO = Layout(
     "struct vfio_device_info",
@@ -48,7 +41,6 @@ VFIO_DEVICE_FLAGS_RESET = 1 << 0
 VFIO_DEVICE_FLAGS_PCI = 1 << 1
 VFIO_DEVICE_FLAGS_PLATFORM = 1 << 2
 VFIO_DEVICE_FLAGS_AMBA = 1 << 3
-VFIO_DEVICE_FLAGS_CAPS = 1 << 7
 
 REGION_INFO = Layout(
     "struct vfio_region_info",
@@ -62,13 +54,11 @@ REGION_INFO = Layout(
 VFIO_REGION_INFO_FLAG_READ = 1 << 0
 VFIO_REGION_INFO_FLAG_WRITE = 1 << 1
 VFIO_REGION_INFO_FLAG_MMAP = 1 << 2
-VFIO_REGION_INFO_FLAG_CAPS = 1 << 3
 
 IRQ_INFO = Layout("struct vfio_irq_info", ("argsz", U32), ("flags", U32), ("index", U32), ("count", U32))
 VFIO_IRQ_INFO_EVENTFD = 1 << 0
 VFIO_IRQ_INFO_MASKABLE = 1 << 1
 VFIO_IRQ_INFO_AUTOMASKED = 1 << 2
-VFIO_IRQ_INFO_NORESIZE = 1 << 3
 
 IRQ_SET = Layout(
     "struct vfio_irq_set",
@@ -85,35 +75,12 @@ VFIO_IRQ_SET_DATA_EVENTFD = 1 << 2
 VFIO_IRQ_SET_ACTION_MASK = 1 << 3
 VFIO_IRQ_SET_ACTION_UNMASK = 1 << 4
 VFIO_IRQ_SET_ACTION_TRIGGER = 1 << 5
-VFIO_IRQ_SET_DATA_TYPE_MASK = 7
 VFIO_IRQ_SET_ACTION_TYPE_MASK = 0x38
 
 FEATURE = Layout("struct vfio_device_feature", ("argsz", U32), ("flags", U32), ("data", U8, 0))
-VFIO_DEVICE_FEATURE_MASK = 0xFFFF
 VFIO_DEVICE_FEATURE_GET = 1 << 16
 VFIO_DEVICE_FEATURE_SET = 1 << 17
 VFIO_DEVICE_FEATURE_PROBE = 1 << 18
-
-INFO_CAP_HEADER = Layout("struct vfio_info_cap_header", ("id", U16), ("version", U16), ("next", U32))
-IOMMU_INFO = Layout(
-    "struct vfio_iommu_type1_info",
-    ("argsz", U32),
-    ("flags", U32),
-    ("iova_pgsizes", U64),
-    ("cap_offset", U32),
-)
-VFIO_IOMMU_INFO_CAPS = 1 << 1
-VFIO_IOMMU_TYPE1_INFO_CAP_IOVA_RANGE = 1
-IOVA_RANGES = Layout(
-    "struct vfio_iommu_type1_info_cap_iova_range",
-    ("header.id", U16),
-    ("header.version", U16),
-    ("header.next", U32),
-    ("nr_iovas", U32),
-    ("reserved", U32),
-    ("iova_ranges", U64, 0),
-)
-IOVA_RANGE = Layout("struct vfio_iova_range", ("start", U64), ("end", U64))
 
 DMA_MAP = Layout(
     "struct vfio_iommu_type1_dma_map",
@@ -125,11 +92,3 @@ DMA_MAP = Layout(
 )
 VFIO_DMA_MAP_FLAG_READ = 1 << 0
 VFIO_DMA_MAP_FLAG_WRITE = 1 << 1
-DMA_UNMAP = Layout(
-    "struct vfio_iommu_type1_dma_unmap",
-    ("argsz", U32),
-    ("flags", U32),
-    ("iova", U64),
-    ("size", U64),
-    ("data", U8, 0),
-)

@@ -26,10 +26,6 @@ ROUTE = Layout(
 )
 
 VFIO_FORWARD_FEATURE_DIRECT = 0x4D01
-VFIO_FORWARD_DIRECT_MAX = 64
-VFIO_FORWARD_DIRECT_NONE = 0
-VFIO_FORWARD_DIRECT_HELD = 1
-VFIO_FORWARD_DIRECT_LOST = 2
 DIRECT_RANGE = Layout("struct vfio_forward_direct_range", ("iova", U64), ("size", U64))
 DIRECT = Layout(
     "struct vfio_forward_direct",
