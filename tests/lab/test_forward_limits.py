@@ -38,12 +38,13 @@ def test_an_edge_line_is_not_forwarded(versal: RunningBoard) -> None:
     assert "line-edge" in {finding["code"] for finding in report.summary["findings"]}
 
 
-def test_of_a_line_listed_twice_the_first_is_forwarded(versal: RunningBoard) -> None:
+def test_a_line_listed_twice_is_one_line_and_forwarded(versal: RunningBoard) -> None:
     task = GuestTask("ip link set eth0 up\nawait_value /sys/class/net/eth0/carrier 1\n", modules=("macb",))
     report = run_guest(versal, task, ("--memory", "1024", "--device", NIC))
     (line,) = report.summary["final"]["lines"]
     assert (line["line"], line["mode"]) == (0, "forward")
     assert line["forwarded"] == line["host"] > 0
+    assert refusals(versal, NIC)["next_line"] == "EINVAL"  # as of any line that is not there
 
 
 def test_a_guest_that_resets_under_load_leaves_a_disk_that_works(virt: RunningBoard) -> None:

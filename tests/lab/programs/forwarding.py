@@ -108,6 +108,7 @@ def refuse(machine: Machine) -> None:
         "other_spi": lambda: device.forward(index, spi + 1),
         "no_spi": lambda: device.forward(index, 4000),
         "no_line": lambda: device.forward(7, spi),
+        "next_line": lambda: device.forward(index + 1, spi),
         "no_eventfd": lambda: device.forward(index, spi, notify=sys.stdin.fileno()),
     }
     for name, wish in wishes.items():
