@@ -19,6 +19,12 @@ head -c {TYPED} >/tmp/typed
 say typed $(wc -c </tmp/typed)
 say other $(tr -d a </tmp/typed | wc -c)
 """
+LISTENING = """
+stty -echo
+say ready yes
+until [ "$line" = late ]; do read -r line; done
+say heard "$line"
+"""
 PANIC_REGISTER = """
 devmem 0x$(hexdump -v -n 8 -e '8/1 "%02x"' /proc/device-tree/pvpanic@*/reg) 8 1
 sleep 600
@@ -78,6 +84,14 @@ def test_what_is_typed_reaches_the_guest_whole(versal: RunningBoard) -> None:
         guest.write(b"a" * TYPED)
         report = guest.finish()
     assert (report.value("typed"), report.value("other")) == (str(TYPED), "0")
+
+
+def test_more_early_input_than_the_uart_holds_does_not_end_the_input(versal: RunningBoard) -> None:
+    with GuestRun(versal, GuestTask(LISTENING)) as guest:
+        guest.write(b"early\n" * 1000)
+        assert guest.wait_for("ready") == "yes"
+        guest.write(b"late\n")
+        assert guest.finish().value("heard") == "late"
 
 
 def test_memory_of_hugetlbfs_backs_a_guest(versal: RunningBoard) -> None:
