@@ -7,6 +7,8 @@ from enum import IntEnum
 
 from midway.devicetree.gic import gic_version
 from midway.devicetree.index import Tree
+from midway.devicetree.interrupts import interrupt_parent, interrupt_wires
+from midway.devicetree.nexus import through_nexus
 from midway.devicetree.values import is_enabled
 from midway.errors import TreeError
 from midway.findings import Finding, Severity
@@ -29,13 +31,9 @@ Dependents = Mapping[str, Mapping[str, Need]]
 _SHOWN = 3
 
 
-def dependents(tree: Tree, devices: Sequence[HostDevice]) -> Dependents:
-    """By provider's path: the enabled nodes that point to it, and how much they depend on it."""
+def dependents(tree: Tree) -> Dependents:
+    """By provider's path: the enabled nodes that depend on it, and how much."""
     found: dict[str, dict[str, Need]] = defaultdict(dict)
-    for device in devices:
-        for line in device.lines:
-            at_gic = gic_version(tree[line.controller]) is not None
-            found[line.controller][device.node_path] = Need.STAYS if at_gic else Need.NEEDS
     pending = [("", tree.root)]
     while pending:
         prefix, node = pending.pop()
@@ -43,19 +41,40 @@ def dependents(tree: Tree, devices: Sequence[HostDevice]) -> Dependents:
             continue
         path = prefix or "/"
         pending.extend((f"{prefix}/{child.name}", child) for child in node.children)
-        for name in node.properties:
-            rule = RULES.find(name)
-            if rule is None:
-                continue
-            try:
-                entries = references_of(tree, path, name, rule)
-            except TreeError:
-                continue  # a fault of that node, found when it is passed itself
-            need = Need.STAYS if rule.stays else Need.NEEDS if rule.critical else Need.LIKES
-            for entry in entries:
-                if entry.target:
-                    found[entry.target][path] = max(need, found[entry.target].get(path, need))
+        if gic_version(node) is not None:
+            found[path]["/cpus"] = Need.STAYS  # all their interrupts come from it, which no node need say
+        for target, need in (*_interrupts_of(tree, path), *_references_from(tree, path)):
+            found[target][path] = max(need, found[target].get(path, need))
     return found
+
+
+def _interrupts_of(tree: Tree, path: str) -> Iterator[tuple[str, Need]]:
+    """The controllers that the node's interrupts end at, be it a device or not (a timer, a chip behind I2C).
+
+    A controller that states none hands those of others on to its parent.
+    """
+    try:
+        controllers = {through_nexus(tree, path, wire).controller for wire in interrupt_wires(tree, path)}
+        if not controllers and "interrupt-controller" in tree[path].properties:
+            controllers = {interrupt_parent(tree, path)}
+    except TreeError:
+        return  # a fault of that node, found when it is passed itself
+    for controller in controllers:
+        at_gic = gic_version(tree[controller]) is not None
+        yield controller, Need.STAYS if at_gic else Need.NEEDS
+
+
+def _references_from(tree: Tree, path: str) -> Iterator[tuple[str, Need]]:
+    for name in tree[path].properties:
+        rule = RULES.find(name)
+        if rule is None:
+            continue
+        try:
+            entries = references_of(tree, path, name, rule)
+        except TreeError:
+            continue  # as above
+        need = Need.STAYS if rule.stays else Need.NEEDS if rule.critical else Need.LIKES
+        yield from ((entry.target, need) for entry in entries if entry.target)
 
 
 def needed_by(paths: Sequence[str], passed: Sequence[str], known: Dependents) -> dict[str, Need]:

@@ -53,7 +53,7 @@ class Host(msgspec.Struct, frozen=True, dict=True):
 
     @cached_property
     def dependents(self) -> Dependents:
-        return dependents(self.tree, self.devices)
+        return dependents(self.tree)
 
     def owner(self, path: str) -> str | None:
         """The device whose node this is, or the nearest that it is below."""
