@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Who on the host keeps a device there because of what it does for them."""
 
+import pytest
+
+from midway.devicetree.values import cell_list
 from midway.findings import Severity
 from midway.passthrough.routes import DevicePlan
-from unit.planned import codes, findings, plan
+from unit.planned import board, codes, findings, plan, plans
 
 GPIO = (
     'gpio: gpio@20000 { compatible = "g"; reg = <0 0x20000 0 0x1000>; interrupts = <0 6 4>;'
@@ -64,3 +67,36 @@ def test_an_interrupt_controller_stays_for_one_that_hands_interrupts_on_to_it() 
 def test_interrupts_that_cannot_be_understood_keep_nobody_on_the_host() -> None:
     keys = "keys { interrupt-parent = <&gpio>; interrupts = <4 8 1>; };"
     assert refused_for(plan(GPIO + keys, "20000.gpio")) == ""
+
+
+MAPPED = (
+    '{0}: {0}@40000 {{ compatible = "m"; reg = <0 0x40000 0 0x1000>; #{0}-cells = <1>; }};'
+    'b@50000 {{ compatible = "b"; reg = <0 0x50000 0 0x1000>; {1} }};'
+)
+
+
+@pytest.mark.parametrize("kind", ["iommu", "msi"])
+def test_what_a_bridge_maps_its_functions_to_stays_with_it(kind: str) -> None:
+    body = MAPPED.format(kind, f'device_type = "pci"; {kind}-map = <0 &gic 0 1>, <1 &{kind} 9 7>;')
+    assert "/b@50000" in refused_for(plan(body, f"40000.{kind}"))
+
+
+def test_a_map_points_to_the_copies_of_those_that_go_to_the_guest_and_has_no_other_rows() -> None:
+    body = MAPPED.format("iommu", "iommu-map = <1 &gic 2 3>, <4 &iommu 5 6>; iommu-map-mask = <7>;")
+    bridge, iommu = plans(board(body), "50000.b", "40000.iommu")
+    (phandle,) = cell_list(iommu.node, "phandle")
+    assert cell_list(bridge.node, "iommu-map") == (4, phandle, 5, 6)
+    assert cell_list(bridge.node, "iommu-map-mask") == (7,)
+
+
+def test_a_map_whose_targets_stay_with_the_host_goes_with_its_mask() -> None:
+    body = MAPPED.format("iommu", "iommu-map = <4 &iommu 5 6>; iommu-map-mask = <7>;")
+    assert not {"iommu-map", "iommu-map-mask"} & plan(body, "50000.b").node.properties.keys()
+
+
+@pytest.mark.parametrize(
+    "rows", ["<4 &iommu 5>", "<4 0x999 5 6>"], ids=["a short row", "a phandle of nobody"]
+)
+def test_a_map_that_cannot_be_understood_is_a_finding(rows: str) -> None:
+    found = plan(MAPPED.format("iommu", f"iommu-map = {rows};"), "50000.b")
+    assert "malformed-reference" in codes(found)

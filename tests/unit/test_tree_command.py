@@ -130,3 +130,9 @@ def test_names_that_source_cannot_have_are_left_out_and_said() -> None:
     compiled(AROUND + text)
     assert "a property called 'not a name * / };', which source cannot name" in text
     assert "a node called 'x { *'" in text
+
+
+def test_rows_of_a_map_have_their_labels_where_the_phandles_are() -> None:
+    rows = "iommu-map = <1 &iommu 2 3>, <4 &iommu 5 6>;"
+    text = source(compiled(BOARD.replace("iommus = <&iommu 4>;", rows)), "a0030000.iommu")
+    assert "iommu-map = <1 &iommu_100000 2 3>, <4 &iommu_100000 5 6>;" in text

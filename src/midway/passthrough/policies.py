@@ -8,10 +8,11 @@ import msgspec
 
 from midway.config import ProviderPolicy
 
-__all__ = ["OPAQUE", "REST", "Rule", "RuleBook", "StandIn"]
+__all__ = ["ID_MAP", "OPAQUE", "REST", "Rule", "RuleBook", "StandIn"]
 
 REST = -1  # `Rule.cells`: one entry, of which all after the phandle are arguments
 OPAQUE = -2  # `Rule.cells`: the phandles are not at the places where references have them
+ID_MAP = -3  # `Rule.cells`: rows of four cells, (first id, phandle, first id there, how many)
 
 
 class StandIn(StrEnum):
@@ -24,7 +25,8 @@ class StandIn(StrEnum):
 class Rule(msgspec.Struct, frozen=True):
     """For the properties `names` (a ``*`` stands for any text).
 
-    `cells` is the provider's property that counts an entry's arguments, or their number, or REST or OPAQUE.
+    `cells` is the provider's property that counts an entry's arguments, or their number, or REST, OPAQUE or
+    ID_MAP.
     `labels` names an entry each and `companions` mean nothing alone: they share the property's fate.  `lost`
     is what the guest goes without.  `critical`: a device that others point to so cannot leave the host unless
     they leave with it; `stays`: not even then.  `otherwise` is the policy where the preferred one cannot be

@@ -13,7 +13,7 @@ from midway.findings import Finding, Severity
 from midway.host.device import HostDevice
 from midway.passthrough.clocks import assigned_rate, rates_where, static_rate
 from midway.passthrough.phandles import GuestPhandles
-from midway.passthrough.policies import OPAQUE, REST, Rule, StandIn
+from midway.passthrough.policies import ID_MAP, OPAQUE, REST, Rule, StandIn
 from midway.passthrough.reserved import fixed_place, pool_properties
 from midway.passthrough.routes import Decision
 from midway.passthrough.rules import RULES
@@ -21,6 +21,7 @@ from midway.passthrough.standins import StandIns
 
 __all__ = ["Providers", "references_of"]
 
+_ROW = 4  # cells
 _MOST_HERTZ = 0xFFFFFFFF  # a fixed clock's rate is one cell
 _ASSIGNED, _PARENTS = "assigned-clocks", "assigned-clock-parents"
 _SETTINGS = (_PARENTS, "assigned-clock-rates", "assigned-clock-rates-u64")
@@ -34,7 +35,25 @@ def references_of(tree: Tree, path: str, name: str, rule: Rule) -> tuple[Referen
         values = cell_list(tree[path], name)
         target = tree.path_of(values[0]) if values else None
         return (Reference(target, values[1:]),) if target else ()
+    if rule.cells == ID_MAP:
+        return _map_rows(tree, path, name)
     return parse_references(tree, path, name, rule.cells)
+
+
+def _map_rows(tree: Tree, path: str, name: str) -> tuple[Reference, ...]:
+    """A reference for each row; its arguments are the row's other cells, in their order."""
+    values = cell_list(tree[path], name)
+    attempted = f"reading {name!r} of {path}"
+    if len(values) % _ROW:
+        raise TreeError(attempted, answer="its last row is not complete")
+    found = []
+    for at in range(0, len(values), _ROW):
+        first, phandle, *more = values[at : at + _ROW]
+        target = tree.path_of(phandle)
+        if target is None:
+            raise TreeError(attempted, answer=f"no node has the phandle {phandle:#x}")
+        found.append(Reference(target, (first, *more)))
+    return tuple(found)
 
 
 def _with_belongings(name: str, rule: Rule) -> tuple[str, ...]:
@@ -115,7 +134,7 @@ class Providers:
         outside = [entry for entry in found if entry.target and entry.target not in self.present]
         if found and not outside:
             self._decide(path, name, found, None, "goes to the guest too")
-            return {name: self._encode(found)}
+            return {name: self._encode(found, rule.cells)}
         if not found and rule.cells == REST:
             return {}
         if policy is ProviderPolicy.FIXED:
@@ -181,7 +200,8 @@ class Providers:
         if not any(entry.target for entry in inside):
             return dict.fromkeys(_with_belongings(name, rule))
         if rule.gaps:
-            return {name: self._encode([entry if entry in inside else Reference(None) for entry in found])}
+            left = [entry if entry in inside else Reference(None) for entry in found]
+            return {name: self._encode(left, rule.cells)}
         # No rule without places has labels.
         return {**dict.fromkeys(rule.companions), name: self._encode(inside)}
 
@@ -330,7 +350,14 @@ class Providers:
         self._decide(path, name, (), policy, "malformed: left out")
         return dict.fromkeys(_with_belongings(name, rule))
 
-    def _encode(self, entries: Sequence[Reference]) -> bytes:
+    def _encode(self, entries: Sequence[Reference], kind: str | int = 0) -> bytes:
+        """The property's value; `kind` is its rule's `cells`."""
+        if kind == ID_MAP:  # an empty row would be none
+            return b"".join(
+                cells(entry.arguments[0], self.phandles.of(entry.target), *entry.arguments[1:])
+                for entry in entries
+                if entry.target
+            )
         return b"".join(
             cells(0) if entry.target is None else cells(self.phandles.of(entry.target), *entry.arguments)
             for entry in entries

@@ -6,7 +6,7 @@ to the target's copy.  Names and arguments are those of the devicetree specifica
 """
 
 from midway.config import ProviderPolicy
-from midway.passthrough.policies import OPAQUE, REST, Rule, RuleBook, StandIn
+from midway.passthrough.policies import ID_MAP, OPAQUE, REST, Rule, RuleBook, StandIn
 
 __all__ = ["RULES"]
 
@@ -60,7 +60,7 @@ _HOSTS = (
     ),
     Rule(("assigned-clock-parents",), "#clock-cells", _HOST),
     Rule(("iommus",), "#iommu-cells", _HOST, critical=True, gaps=False),
-    Rule(("iommu-map",), OPAQUE, _HOST, companions=("iommu-map-mask",)),
+    Rule(("iommu-map",), ID_MAP, _HOST, companions=("iommu-map-mask",), critical=True),
     Rule(("access-controllers",), "#access-controller-cells", _HOST, labels="access-controller-names"),
     Rule(("performance-domains",), "#performance-domain-cells", _HOST, critical=True, stays=True),
     Rule(("qcom,freq-domain",), "#freq-domain-cells", _HOST, critical=True, stays=True),
@@ -128,7 +128,14 @@ _OPTIONAL = (
     # In nodes without hardware, which only say what a display or a card is made of: nobody needs for that.
     Rule(("allwinner,pipelines", "dais", "links", "ports"), OPAQUE, _DROPPED, "that part of it"),
     Rule(("msi-parent",), "#msi-cells", _DROPPED, "message-signalled interrupts", critical=True, gaps=False),
-    Rule(("msi-map",), OPAQUE, _DROPPED, "message-signalled interrupts", companions=("msi-map-mask",)),
+    Rule(
+        ("msi-map",),
+        ID_MAP,
+        _DROPPED,
+        "message-signalled interrupts",
+        companions=("msi-map-mask",),
+        critical=True,
+    ),
     Rule(
         (
             "backlight",

@@ -111,7 +111,8 @@ def _property(name: str, value: bytes, labels: Mapping[int, str], phandles: Sequ
     words = [_cell(name, cell, labels if at in phandles else {}) for at, cell in enumerate(cells)]
     size = _GROUPS.get(name, 0)
     if phandles:
-        starts = [*dict.fromkeys((0, *phandles)), len(words)]
+        before = phandles[0]  # cells of an entry in front of its phandle, as there are in every other
+        starts = [*(at - before for at in phandles), len(words)]
         groups = [words[start:end] for start, end in itertools.pairwise(starts)]
     elif size and len(words) % size == 0:
         groups = [words[at : at + size] for at in range(0, len(words), size)]

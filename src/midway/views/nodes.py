@@ -9,7 +9,7 @@ from midway.devicetree.index import Tree
 from midway.devicetree.node import Node
 from midway.devicetree.values import cell_list, number
 from midway.errors import TreeError
-from midway.passthrough.policies import OPAQUE, REST
+from midway.passthrough.policies import ID_MAP, OPAQUE, REST
 from midway.passthrough.routes import DevicePlan
 from midway.passthrough.rules import RULES
 from midway.passthrough.verdict import verdict_phrase
@@ -104,6 +104,8 @@ class _References:
             return ()
         if count == REST:
             return (0,)
+        if count == ID_MAP:
+            return range(1, len(values), 4)
         places, at = [], 0
         while at < len(values):
             target = self._targets.get(values[at])
