@@ -65,8 +65,9 @@ def _interrupts_of(tree: Tree, path: str) -> Iterator[tuple[str, Need]]:
 
 
 def _references_from(tree: Tree, path: str) -> Iterator[tuple[str, Need]]:
-    for name in tree[path].properties:
-        rule = RULES.find(name)
+    node = tree[path]
+    for name in node.properties:
+        rule = RULES.of(node, name)
         if rule is None:
             continue
         try:

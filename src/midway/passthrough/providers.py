@@ -95,8 +95,9 @@ class Providers:
     def rewrite(self, path: str) -> dict[str, bytes | None]:
         """New values for those properties of a node that are references or belong to one; None drops it."""
         changes: dict[str, bytes | None] = {}
-        for name in self.tree[path].properties:
-            rule = RULES.find(name)
+        node = self.tree[path]
+        for name in node.properties:
+            rule = RULES.of(node, name)
             if rule is not None:
                 changes.update(self._one(path, name, rule))
         if _ASSIGNED in changes:

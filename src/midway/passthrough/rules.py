@@ -38,7 +38,7 @@ _RUNNING = (
         critical=True,
         stays=True,
     ),
-    Rule(("pinctrl-*",), 0, _HELD, companions=("pinctrl-names",), critical=True, stays=True, gaps=False),
+    Rule(("pinctrl-#",), 0, _HELD, companions=("pinctrl-names",), critical=True, stays=True, gaps=False),
     Rule(("rockchip,pins",), OPAQUE, _HELD),
     Rule(
         ("interconnects",),
@@ -79,7 +79,11 @@ _OPTIONAL = (
         companions=("snps,reset-active-low", "snps,reset-delays-us"),
     ),
     Rule(
-        ("gpios", "gpio", "*-gpios", "*-gpio", "wlf,ldoena", "wlf,reset"), "#gpio-cells", _DROPPED, "the pin"
+        ("gpios", "gpio", "*-gpios", "*-gpio", "wlf,ldoena", "wlf,reset"),
+        "#gpio-cells",
+        _DROPPED,
+        "the pin",
+        unless="gpio-hog",  # it sets its own controller's pins, and names no other
     ),
     Rule(
         ("gpio-ranges",),
@@ -220,7 +224,7 @@ _SHARED = (
 _ESSENTIAL = (
     Rule(("memory-region",), 0, _CARVED, "reserved memory", labels="memory-region-names"),
     Rule(
-        ("sram", "firmware", "qcom,smem", "secure-monitor", "shmem"),
+        ("sram", "firmware", "secure-monitor", "shmem"),
         0,
         _REFUSED,
         "memory or firmware of the host",
@@ -380,5 +384,5 @@ _VENDORS = (
 
 RULES = RuleBook(
     (*_RUNNING, *_HOSTS, *_OPTIONAL, *_SHARED, *_ESSENTIAL, *_VENDORS),
-    plain=frozenset({"vendor-supply"}),
+    plain=("vendor-supply", "*,nr-gpios"),
 )

@@ -91,12 +91,12 @@ class _References:
 
     def __call__(self, node: Node, name: str) -> Sequence[int]:
         try:
-            return self._places(cell_list(node, name), name)
+            return self._places(cell_list(node, name), node, name)
         except TreeError:
             return ()
 
-    def _places(self, values: Sequence[int], name: str) -> Sequence[int]:
-        rule = RULES.find(name)
+    def _places(self, values: Sequence[int], node: Node, name: str) -> Sequence[int]:
+        rule = RULES.of(node, name)
         if name == _POINTS_TO_GIC:
             return (0,)
         count = "#interrupt-cells" if name == "interrupts-extended" else None if rule is None else rule.cells
