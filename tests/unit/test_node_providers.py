@@ -60,6 +60,12 @@ def test_the_configuration_goes_before_the_host_and_the_host_before_the_tree() -
     assert codes(found) == set()
 
 
+def test_a_rate_that_a_fixed_clock_cannot_have_is_unknown() -> None:
+    found = plans(board(OSC + device("clocks = <&osc>;")), "10000.d", rates=lambda _: (5_000_000_000,))[0]
+    assert codes(found) == {"clock-rate-unknown"}
+    assert rates_of(found) == [0]
+
+
 def test_an_assigned_rate_is_better_than_none() -> None:
     body = CMU + device(
         "clocks = <&cmu 4>; assigned-clocks = <&cmu 3>, <&cmu 4>; assigned-clock-rates = <1>, <99>;"
@@ -323,6 +329,14 @@ def test_overrides_of_what_is_not_there_are_errors(options: dict[str, Any], comp
     body = OSC + CMU + device('clocks = <&osc>; clock-names = "a"; resets = <&cmu 1>;')
     with pytest.raises(PlanError, match=rf"10000\.d: .*{complaint}"):
         plan(body, **options)
+
+
+@pytest.mark.parametrize("clock", ["1", "second"])
+def test_the_rate_of_a_clock_that_the_device_has_not_is_an_error(clock: str) -> None:
+    body = CMU + device('clocks = <&cmu 1>; clock-names = "first", "second";')
+    with pytest.raises(PlanError, match=rf"rate of clock '{clock}': its clocks are first"):
+        plan(body, clocks={clock: 1})
+    assert rates_of(plan(body, clocks={"0": 7})) == [7]
 
 
 def test_a_provider_that_others_need_is_refused_and_one_they_like_is_a_warning() -> None:

@@ -115,9 +115,9 @@ class Providers:
             )
         if not self.config.clocks:
             return
-        labels = text_list(self.tree[self.device.node_path], "clock-names")
-        places = (str(at) for at in range(len(cell_list(self.tree[self.device.node_path], "clocks"))))
-        missing = {*self.config.clocks} - {*labels, *places}
+        count = len(self._entries(self.device.node_path, "clocks"))
+        labels = text_list(self.tree[self.device.node_path], "clock-names")[:count]
+        missing = {*self.config.clocks} - {*labels, *map(str, range(count))}
         if missing:
             raise PlanError(
                 f"setting the rate of clock {min(missing)!r}",
@@ -306,13 +306,13 @@ class Providers:
         return phandle, f"{label}: {'unknown rate' if rate is None else f'{rate} Hz'}"
 
     def _rate(self, path: str, at: int, label: str, clock: Reference) -> int | None:
+        present = None
         if path == self.device.node_path:
             stated = self.config.clocks.get(label) or self.config.clocks.get(str(at))
             if stated is not None:
                 return stated
-            if at < len(self.rates) and self.rates[at]:
-                return self.rates[at]
-        rate = static_rate(self.tree, clock) or assigned_rate(self.tree, path, clock)
+            present = self.rates[at] if at < len(self.rates) else None
+        rate = present or static_rate(self.tree, clock) or assigned_rate(self.tree, path, clock)
         return rate if rate is not None and rate <= _MOST_HERTZ else None
 
     def _regulator(self, path: str, name: str, entry: Reference) -> tuple[int, str]:
