@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The survey of many boards, on a directory of two."""
 
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from midway.devicetree.write import write
 from midway.measure.boards import main
 from midway.measure.check import main as check
 from midway.measure.corpus import boards_in, survey
+from midway.measure.schema import main as schema
 from unit.dts import BOARD, compiled
 
 
@@ -45,3 +47,36 @@ def test_guests_trees_are_read_back_and_no_promise_is_found_broken(
 ) -> None:
     assert check(["--trees", str(boards)]) == 0
     assert " 0 faults" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("command", [main, check, schema], ids=["boards", "check", "schema"])
+@pytest.mark.parametrize(
+    ("place", "why"), [("empty", "it has no .dtb"), ("nowhere", "there is no such directory")]
+)
+def test_a_place_without_boards_is_an_error(
+    command: Callable[[Sequence[str]], int],
+    place: str,
+    why: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    (tmp_path / "empty").mkdir()
+    assert command(["--trees", str(tmp_path / place)]) == 1
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert f"looking for boards in {tmp_path / place}: {why}" in said.err
+
+
+@pytest.mark.parametrize("size", ["2", "0", "-1"])
+def test_a_sample_that_cannot_be_drawn_is_an_error(
+    boards: Path, size: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert schema(["--trees", str(boards), "--schemas", str(boards), f"--sample={size}"]) == 2
+    assert f"choosing {size} boards: there are 1" in capsys.readouterr().err
+
+
+def test_tables_that_cannot_be_written_are_an_error(
+    boards: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["--trees", str(boards), "--write", str(tmp_path / "nowhere")]) == 1
+    assert f"writing to {tmp_path / 'nowhere'}: No such file or directory" in capsys.readouterr().err

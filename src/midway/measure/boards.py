@@ -173,8 +173,11 @@ def _report(boards: Sequence[Board], release: str, write: Path | None) -> int:
     for error in found.errors:
         print(error, file=sys.stderr)
     if write is not None:
-        (write / "boards.md").write_text(tables_page(found, release))
-        (write / "boards-refusals.md").write_text(refusals_page(found, release))
+        try:
+            (write / "boards.md").write_text(tables_page(found, release))
+            (write / "boards-refusals.md").write_text(refusals_page(found, release))
+        except OSError as error:
+            raise MidwayError(f"writing to {write}", answer=error.strerror) from error
     return 1 if found.errors else 0
 
 

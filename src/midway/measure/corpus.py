@@ -71,11 +71,18 @@ class Survey:
 
 
 def boards_in(directory: Path) -> list[Board]:
-    """All DTBs below a directory, by name; the directory that one lies in names its vendor."""
-    return [
+    """All DTBs below a directory, by name; the directory that one lies in names its vendor.
+
+    Raises LabError where there are none.
+    """
+    found = [
         Board(path, path.parent.name if path.parent != directory else "", path.stem)
         for path in sorted(directory.rglob("*.dtb"))
     ]
+    if not found:
+        answer = "it has no .dtb" if directory.is_dir() else "there is no such directory"
+        raise LabError(f"looking for boards in {directory}", answer=answer)
+    return found
 
 
 def debian_boards() -> tuple[str, Path] | None:

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
-from midway.errors import MidwayError, TreeError
+from midway.errors import MidwayError, TreeError, UsageError
 from midway.lab.progress import step
 from midway.measure.bindings import Bindings, Decoded, SchemaError, load_bindings, node_at
 from midway.measure.corpus import Board, boards_in, need_debian_boards
@@ -157,8 +157,8 @@ def main(words: Sequence[str] | None = None) -> int:
     arguments = parser.parse_args(words)
     try:
         boards = boards_in(arguments.trees or need_debian_boards()[1])
-        if arguments.sample:
-            boards = random.Random(_SEED).sample(boards, arguments.sample)  # noqa: S311  # no secret
+        if arguments.sample is not None:
+            boards = _sample(boards, arguments.sample)
         if arguments.schemas:
             return _run(boards, arguments.schemas, arguments.jobs)
         with binding_schemas() as directory:
@@ -166,6 +166,12 @@ def main(words: Sequence[str] | None = None) -> int:
     except MidwayError as error:
         print(f"{_COMMAND}: {error}", file=sys.stderr)
         return error.exit_status
+
+
+def _sample(boards: Sequence[Board], size: int) -> list[Board]:
+    if not 1 <= size <= len(boards):
+        raise UsageError(f"choosing {size} boards", answer=f"there are {len(boards)}")
+    return random.Random(_SEED).sample(boards, size)  # noqa: S311  # no secret
 
 
 def _run(boards: Sequence[Board], schemas: Path, jobs: int) -> int:
