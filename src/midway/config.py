@@ -3,7 +3,7 @@
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
 
@@ -122,23 +122,32 @@ def load(path: Path) -> MachineConfig:
 
     Relative kernel and initrd paths are relative to the file.  Raises ConfigurationError.
     """
+    try:
+        return msgspec.convert(load_fields(path), MachineConfig)
+    except msgspec.ValidationError as error:
+        raise malformed(path, error) from error
+
+
+def load_fields(path: Path) -> dict[str, Any]:
+    """What a VM's TOML says, for a MachineConfig of which options say the rest; nothing of it is checked.
+
+    As for `load`.
+    """
     import tomllib  # only here: a VM from flags does without
 
     try:
-        data = tomllib.loads(path.read_text(encoding="utf-8"))
-        config = msgspec.convert(data, MachineConfig)
+        fields = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise ConfigurationError(f"reading {path}", answer=error.strerror) from error
     # tomllib says ValueError of numbers too long to convert as well, and recurses into nested arrays.
-    except (ValueError, RecursionError, msgspec.ValidationError) as error:
-        raise ConfigurationError(f"reading {path}", answer=str(error)) from error
-    return resolve_paths(config, path.parent)
+    except (ValueError, RecursionError) as error:
+        raise malformed(path, error) from error
+    for name in ("kernel", "initrd"):
+        if isinstance(fields.get(name), str):
+            fields[name] = str(path.parent / fields[name])
+    return fields
 
 
-def resolve_paths(config: MachineConfig, base: Path) -> MachineConfig:
-    """The same configuration with kernel and initrd taken relative to `base`."""
-    return msgspec.structs.replace(
-        config,
-        kernel=str(base / config.kernel),
-        initrd=None if config.initrd is None else str(base / config.initrd),
-    )
+def malformed(path: Path, error: Exception) -> ConfigurationError:
+    """The error for a VM's TOML that cannot be."""
+    return ConfigurationError(f"reading {path}", answer=str(error))

@@ -108,6 +108,16 @@ def test_plan_reads_a_vms_toml(dtb: str, tmp_path: Path, capsys: pytest.CaptureF
     assert "core: 1000 Hz" in capsys.readouterr().out
 
 
+def test_planning_every_device_refuses_what_only_a_vm_has(
+    dtb: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["--kernel", "Image", "--irq-affinity", "host", "--strict", "--dump-dtb", "guest.dtb"]
+    assert main(["plan", "--all", "--tree", dtb, *words]) == 2
+    said = capsys.readouterr().err
+    assert "leave out --kernel and --strict and --irq-affinity and --dump-dtb" in said
+    assert main(["plan", "--all", "--tree", dtb]) == 0
+
+
 def test_strict_plans_fail_in_one_line(dtb: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["plan", "--device", MAC, "--tree", dtb, "--strict"]) == 1
     error = capsys.readouterr().err

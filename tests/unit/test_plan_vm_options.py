@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from midway.cli.vm_options import add_vm_options, config_from
-from midway.config import AddressPolicy, DeviceConfig, InterruptMode, MachineConfig
+from midway.config import AddressPolicy, CpuConfig, DeviceConfig, InterruptMode, IrqAffinity, MachineConfig
 from midway.errors import ConfigurationError, UsageError
 
 
@@ -59,6 +59,49 @@ def test_flags_override_the_file_and_devices_are_added(tmp_path: Path) -> None:
     assert [device.name for device in config.devices] == ["a.uart", "b.uart"]
     assert config.strict
     assert not config.force
+
+
+def in_file(tmp_path: Path, text: str) -> str:
+    file = tmp_path / "vm.toml"
+    file.write_text(text)
+    return str(file)
+
+
+def test_options_complete_a_file_that_alone_describes_no_vm(tmp_path: Path) -> None:
+    file = in_file(tmp_path, 'initrd = "initrd.img"\ncpus = 9\n[cpu]\nirq_affinity = "follow"\n')
+    config = parse(file, "--kernel", "Image", "--cpus", "2", "--pin", "0,1")
+    assert (config.kernel, config.initrd) == ("Image", str(tmp_path / "initrd.img"))
+    assert config.cpu == CpuConfig(pin=(0, 1), irq_affinity=IrqAffinity.FOLLOW)
+
+
+def test_a_command_that_boots_nothing_takes_a_file_without_a_kernel(tmp_path: Path) -> None:
+    parser = argparse.ArgumentParser()
+    add_vm_options(parser)
+    arguments = parser.parse_args([in_file(tmp_path, "memory = 128")])
+    assert config_from(arguments, kernel="") == MachineConfig(kernel="", memory=128)
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("memory = 128", "missing required field `kernel`"),
+        ('kernel = "Image"\nmemory = "much"', r"\$\.memory"),
+        ('kernel = "Image"\ncpu = 3', r"\$\.cpu"),
+        ('kernel = "Image"\ndevices = "abc"', r"\$\.devices"),
+        ('kernel = "Image"\n[[devices]]\nirq = "irqfd"', r"field `name` - at `\$\.devices\[0\]`"),
+    ],
+)
+def test_what_is_wrong_in_the_file_names_the_file_whatever_the_options(
+    tmp_path: Path, text: str, complaint: str
+) -> None:
+    with pytest.raises(ConfigurationError, match=rf"reading .*vm\.toml: .*{complaint}"):
+        parse(in_file(tmp_path, text), "--device", "a.uart", "--pin", "0")
+
+
+def test_what_is_wrong_with_the_options_does_not_name_the_file(tmp_path: Path) -> None:
+    file = in_file(tmp_path, 'kernel = "Image"\ncpus = 2\n[cpu]\npin = [0, 1]\n')
+    with pytest.raises(UsageError, match=r"VM's options: .*2 CPUs of the host for 3"):
+        parse(file, "--cpus", "3")
 
 
 def test_a_vm_without_a_kernel_is_a_usage_error() -> None:

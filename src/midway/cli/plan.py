@@ -13,7 +13,7 @@ from midway.board.plan import MachinePlan, Window
 from midway.board.planning import anonymous_banks, plan_machine
 from midway.cli.host_view import HostView, add_tree_option, host_view
 from midway.cli.tables import printable
-from midway.cli.vm_options import add_vm_options, config_from
+from midway.cli.vm_options import add_vm_options, config_from, given_options
 from midway.config import AddressPolicy, Backing, InterruptMode, MachineConfig
 from midway.errors import MidwayError, UsageError
 from midway.findings import Finding, Severity
@@ -63,11 +63,10 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _run_all(arguments: argparse.Namespace) -> int:
-    if arguments.config is not None or arguments.devices or arguments.dump_dtb is not None:
+    idle = [*given_options(arguments), *([] if arguments.dump_dtb is None else ["--dump-dtb"])]
+    if idle:
         raise UsageError(
-            "planning every device",
-            answer="--all plans no VM",
-            remedy="leave out the VM's file, --device and --dump-dtb",
+            "planning every device", answer="--all plans no VM", remedy=f"leave out {' and '.join(idle)}"
         )
     from midway.cli.assessed import assessed_as_json, assessed_devices, summary_of
 

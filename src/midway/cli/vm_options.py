@@ -8,9 +8,19 @@ from typing import Any
 
 import msgspec
 
-from midway.config import Backing, DeviceConfig, InterruptMode, IrqAffinity, MachineConfig, load
+from midway.config import (
+    Backing,
+    DeviceConfig,
+    InterruptMode,
+    IrqAffinity,
+    MachineConfig,
+    load_fields,
+    malformed,
+)
 from midway.errors import UsageError
 
+_FIELDS = ("kernel", "initrd", "append", "memory", "cpus", "gic", "backing", "strict", "force")
+_PLACING = ("pin", "irq_affinity")
 DEVICE_SYNTAX = "NAME[,irq=MODE | ,irq.LINE=MODE…][,address=host|auto]"
 
 
@@ -60,30 +70,61 @@ def config_from(arguments: argparse.Namespace, *, kernel: str | None = None) -> 
     `kernel` stands in where nothing names one, for commands that do not boot it.
     Raises UsageError for the command line's own faults and ConfigurationError for the file's.
     """
-    fields: dict[str, Any] = {}
+    stated = {} if kernel is None else {"kernel": kernel}
     if arguments.config is not None:
-        fields = msgspec.to_builtins(load(arguments.config))
-    for name in ("kernel", "initrd", "append", "memory", "cpus", "gic", "backing", "strict", "force"):
-        value = getattr(arguments, name)
-        if value is not None:
-            fields[name] = value
-    placing = {"pin": arguments.pin, "irq_affinity": arguments.irq_affinity}
-    placed = {name: value for name, value in placing.items() if value is not None}
-    if placed:
-        fields["cpu"] = {**fields.get("cpu", {}), **placed}
-    fields["devices"] = [*fields.get("devices", ()), *(arguments.devices or ())]
-    if kernel is not None:
-        fields.setdefault("kernel", kernel)
-    if "kernel" not in fields:
+        stated.update(load_fields(arguments.config))
+    fields = _overridden(stated, arguments)
+    if "kernel" not in fields and arguments.config is None:
         raise UsageError("no kernel was given", remedy="give --kernel IMAGE or a CONFIG.toml")
-    names = [device["name"] for device in fields["devices"]]
+    try:
+        config = msgspec.convert(fields, MachineConfig)
+    except msgspec.ValidationError as error:
+        if arguments.config is not None and str(error) == _complaint(stated):
+            raise malformed(arguments.config, error) from error
+        raise UsageError("reading the VM's options", answer=str(error)) from error
+    names = [device.name for device in config.devices]
     for name in names:
         if names.count(name) > 1:
             raise UsageError("named more than once", device=name, remedy="pass a device only once")
+    return config
+
+
+def given_options(arguments: argparse.Namespace) -> list[str]:
+    """What of `add_vm_options` the command line has, as it is written there."""
+    given = [
+        f"--{name.replace('_', '-')}"
+        for name in (*_FIELDS, *_PLACING)
+        if getattr(arguments, name) is not None
+    ]
+    device = ["--device"] if arguments.devices else []
+    return [*([] if arguments.config is None else [str(arguments.config)]), *device, *given]
+
+
+def _overridden(stated: dict[str, Any], arguments: argparse.Namespace) -> dict[str, Any]:
+    """What the file states, with the options in its place; what should be a table or list there and is none
+    stays.
+    """
+    fields = dict(stated)
+    for name in _FIELDS:
+        value = getattr(arguments, name)
+        if value is not None:
+            fields[name] = value
+    placed = {name: value for name in _PLACING if (value := getattr(arguments, name)) is not None}
+    cpu, devices = fields.get("cpu", {}), fields.get("devices", [])
+    if placed and isinstance(cpu, dict):
+        fields["cpu"] = {**cpu, **placed}
+    if arguments.devices and isinstance(devices, list):
+        fields["devices"] = [*devices, *arguments.devices]
+    return fields
+
+
+def _complaint(stated: dict[str, Any]) -> str | None:
+    """What is wrong with the file where nothing overrides it."""
     try:
-        return msgspec.convert(fields, MachineConfig)
+        msgspec.convert(stated, MachineConfig)
     except msgspec.ValidationError as error:
-        raise UsageError("reading the VM's options", answer=str(error)) from error
+        return str(error)
+    return None
 
 
 def _mebibytes(text: str) -> int:
