@@ -99,6 +99,25 @@ def test_nothing_in_a_comment_ends_it() -> None:
     assert comment("a */ b\nc") == "/* a * / b c */"
 
 
+def test_names_in_the_hosts_tree_reach_no_terminal_as_control_characters(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = compiled(BOARD)
+    (soc,) = (node for node in root.children if node.name == "soc")
+    (mac,) = (node for node in soc.children if node.name == "ethernet@10000")
+    mac.properties["interrupt-names"] = strings("\x9brx", "\u202etx", "again")
+    mac.properties["clock-names"] = strings("\u202ebus", "core\x9b")
+    file = tmp_path / "odd.dtb"
+    file.write_bytes(write(root))
+    assert main(["tree", MAC, "--tree", str(file)]) == 0
+    assert main(["plan", "--device", f"{MAC},irq.none=irqfd", "--tree", str(file)]) == 1
+    said = capsys.readouterr()
+    assert " bus: 12000000 Hz" in said.out
+    assert "?rx" in said.err
+    assert "?tx" in said.err
+    assert all(text.replace("\n", "").replace("\t", "").isprintable() for text in said)
+
+
 def test_values_of_every_kind_survive_the_way_through_source() -> None:
     root = compiled(BOARD)
     odd = {

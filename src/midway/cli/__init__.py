@@ -17,7 +17,7 @@ from midway.cli.collector import no_collections
 from midway.cli.help import HelpFormatter
 from midway.errors import MidwayError
 
-__all__ = ["COMMANDS", "main"]
+__all__ = ["COMMANDS", "main", "say"]
 
 COMMANDS = {
     "devices": "list this host's platform devices",
@@ -85,7 +85,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except MidwayError as error:
         if os.environ.get("MIDWAY_DEBUG"):
             raise
-        print(f"midway: {error}", file=sys.stderr)
+        say(error)
         return error.exit_status
     except KeyboardInterrupt:
         return _INTERRUPTED
@@ -97,7 +97,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except OSError as error:
         if os.environ.get("MIDWAY_DEBUG"):
             raise
-        print(f"midway: {error}", file=sys.stderr)
+        say(error)
         _drop_output()
         return 1
     return status
@@ -112,6 +112,16 @@ def _open_closed() -> None:
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:
             setattr(sys, name, Path(os.devnull).open("w"))  # noqa: SIM115 - for as long as the process
+
+
+def say(message: object) -> None:
+    """Tell the user on standard error, without control characters: a device tree's strings can be in it."""
+    text = str(message)
+    if not text.isprintable():
+        from midway.cli.tables import printable  # only here: most messages have nothing of the kind
+
+        text = printable(text)
+    print(f"midway: {text}", file=sys.stderr)
 
 
 def _drop_output() -> None:

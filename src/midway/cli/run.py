@@ -13,6 +13,7 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
 
+from midway.cli import say
 from midway.cli.collector import no_collections
 from midway.cli.help import HelpFormatter
 from midway.cli.vm_options import add_vm_options, config_from
@@ -178,7 +179,7 @@ class _Stopping:
 
 def _planned(arguments: argparse.Namespace, plan: "MachinePlan") -> None:
     for finding in plan.findings:
-        print(f"midway: {finding}", file=sys.stderr)
+        say(finding)
     if arguments.dump_dtb is not None:
         _write(arguments.dump_dtb, plan.tree)
     if arguments.dump_plan is not None:
@@ -195,13 +196,10 @@ def _planned(arguments: argparse.Namespace, plan: "MachinePlan") -> None:
 
 def _report(arguments: argparse.Namespace, summary: "RunSummary", known: int) -> None:
     """What happened; of the findings the first `known` were printed when the VM was planned."""
-    from midway.cli.tables import printable
-
-    # A panic's message is the guest's own text.
-    told = (printable(str(part)) for part in (summary, *summary.findings[known:]))
     with suppress(BrokenPipeError):  # that nobody reads it does not change how the guest ended
-        for line in "\n".join(told).split("\n"):
-            print(f"midway: {line}", file=sys.stderr)
+        # Split at newlines only: the rest of a panic's message is the guest's own text.
+        for line in (*str(summary).split("\n"), *summary.findings[known:]):
+            say(line)
     if arguments.json is not None:
         import json
 

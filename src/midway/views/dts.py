@@ -16,7 +16,6 @@ _NAME = re.compile(r"[a-zA-Z0-9,._+*#?@-]+")  # what dtc takes for a node or a p
 _NOT_IN_A_LABEL = re.compile(r"[^0-9a-zA-Z_]")
 _PRINTABLE = re.compile(rb"[\x20-\x7e]+")
 _COMMENT_COLUMN = 64
-_WIDEST = 116
 _WIDTH = 80  # of a property that is broken into lines, without its indentation
 # Properties of cells, which must not be taken for text because their bytes happen to be letters.
 _CELLS = re.compile(r"#.*|reg|ranges|dma-ranges|interrupts|phandle|.*-frequency")
@@ -33,8 +32,8 @@ class Comments:
 
 
 def comment(text: str) -> str:
-    """The text as a comment that nothing in it can end, in one line."""
-    plain = "".join(character if character >= " " else " " for character in text)
+    """The text as a comment that nothing in it can end, in one line without control characters."""
+    plain = "".join(character if character.isprintable() else " " for character in text)
     return f"/* {plain.replace('*/', '* /')} */"
 
 
