@@ -69,6 +69,26 @@ def test_interrupts_that_cannot_be_understood_keep_nobody_on_the_host() -> None:
     assert refused_for(plan(GPIO + keys, "20000.gpio")) == ""
 
 
+@pytest.mark.parametrize(
+    "users",
+    [
+        'u@50000 { status = "reserved"; clocks = <&c>; };',
+        'mcu { status = "reserved"; u@50000 { dmas = <&c>; }; };',
+    ],
+    ids=["reserved", "below a reserved node"],
+)
+def test_what_firmware_uses_stays_for_it(users: str) -> None:
+    provider = 'c: c@40000 { compatible = "c"; reg = <0 0x40000 0 0x1000>; #clock-cells = <0>; };'
+    assert "u@50000" in refused_for(plan(provider + users, "40000.c"))
+
+
+@pytest.mark.parametrize("status", ["disabled", "fail", "fail-ecc", "disable"])
+def test_what_does_not_work_keeps_nobody_on_the_host(status: str) -> None:
+    provider = 'c: c@40000 { compatible = "c"; reg = <0 0x40000 0 0x1000>; #clock-cells = <0>; };'
+    user = f'u@50000 {{ status = "{status}"; clocks = <&c>; }};'
+    assert refused_for(plan(provider + user, "40000.c")) == ""
+
+
 MAPPED = (
     '{0}: {0}@40000 {{ compatible = "m"; reg = <0 0x40000 0 0x1000>; #{0}-cells = <1>; }};'
     'b@50000 {{ compatible = "b"; reg = <0 0x50000 0 0x1000>; {1} }};'

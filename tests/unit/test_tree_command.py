@@ -99,6 +99,19 @@ def test_nothing_in_a_comment_ends_it() -> None:
     assert comment("a */ b\nc") == "/* a * / b c */"
 
 
+@pytest.mark.parametrize(
+    ("status", "said"),
+    [
+        ("disabled", ": disabled on the host"),
+        ("reserved", ": firmware has it"),
+        ("fail-ecc", ": failed on the host"),
+    ],
+)
+def test_a_child_that_stays_behind_says_why(status: str, said: str) -> None:
+    text = source(compiled(BOARD.replace('"disabled"', f'"{status}"')), MAC)
+    assert f"/* ethernet-phy@2 is left out: a child that stays behind{said} */" in text
+
+
 def test_names_in_the_hosts_tree_reach_no_terminal_as_control_characters(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

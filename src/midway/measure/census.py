@@ -7,13 +7,17 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from midway.devicetree.index import Tree
-from midway.devicetree.values import is_enabled, text
+from midway.devicetree.values import is_enabled
+from midway.passthrough.dependents import is_reserved
 
 __all__ = ["Counted", "Kind", "census", "census_lines"]
 
 
 class Kind(StrEnum):
-    """Of a node that states a compatible string, registers and interrupts, and is not itself disabled."""
+    """Of a node that states a compatible string, registers and interrupts, and is not itself disabled.
+
+    One that has failed, or whose status has no meaning, counts as disabled.
+    """
 
     DEVICE = "a device"
     CONTROLLER = "a device, and an interrupt controller"
@@ -39,7 +43,7 @@ def census(tree: Tree, devices: Mapping[str, bool]) -> Counter[Counted]:
         for path, node in tree.nodes.items()
         if {"compatible", "reg"} <= node.properties.keys()
         and {"interrupts", "interrupts-extended"} & node.properties.keys()
-        and text(node, "status") != "disabled"
+        and (is_enabled(node) or is_reserved(node))
         and (kind := _kind(tree, path, devices)) is not None
     )
 
@@ -57,11 +61,10 @@ def _kind(tree: Tree, path: str, devices: Mapping[str, bool]) -> Kind | None:
         return Kind.CONTROLLER if path in devices else None
     if path in devices:
         return Kind.DEVICE
-    if not is_enabled(tree[path]):
-        return Kind.RESERVED
-    if not all(is_enabled(tree[above]) for above in tree.upwards(path)):
+    branch = [tree[at] for at in (path, *tree.upwards(path))]
+    if not all(is_enabled(node) or is_reserved(node) for node in branch):
         return Kind.BELOW_DISABLED
-    return Kind.BEHIND_A_BUS
+    return Kind.RESERVED if any(map(is_reserved, branch)) else Kind.BEHIND_A_BUS
 
 
 def census_lines(counts: Counter[Counted]) -> Iterator[str]:

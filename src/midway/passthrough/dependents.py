@@ -9,14 +9,15 @@ from midway.devicetree.gic import gic_version
 from midway.devicetree.index import Tree
 from midway.devicetree.interrupts import interrupt_parent, interrupt_wires
 from midway.devicetree.nexus import through_nexus
-from midway.devicetree.values import is_enabled
+from midway.devicetree.node import Node
+from midway.devicetree.values import is_enabled, text
 from midway.errors import TreeError
 from midway.findings import Finding, Severity
 from midway.host.device import HostDevice
 from midway.passthrough.providers import references_of
 from midway.passthrough.rules import RULES
 
-__all__ = ["Dependents", "Need", "dependent_findings", "dependents", "needed_by"]
+__all__ = ["Dependents", "Need", "dependent_findings", "dependents", "is_reserved", "needed_by"]
 
 
 class Need(IntEnum):
@@ -32,20 +33,31 @@ _SHOWN = 3
 
 
 def dependents(tree: Tree) -> Dependents:
-    """By provider's path: the enabled nodes that depend on it, and how much."""
+    """By provider's path: the nodes that depend on it, and how much.
+
+    They are the enabled ones, and those that are reserved for firmware, which drives them without a word of
+    what it can do without.
+    """
     found: dict[str, dict[str, Need]] = defaultdict(dict)
-    pending = [("", tree.root)]
+    pending = [("", tree.root, Need.LIKES)]
     while pending:
-        prefix, node = pending.pop()
-        if not is_enabled(node):
+        prefix, node, least = pending.pop()
+        if is_reserved(node):
+            least = Need.NEEDS
+        elif not is_enabled(node):
             continue
         path = prefix or "/"
-        pending.extend((f"{prefix}/{child.name}", child) for child in node.children)
+        pending.extend((f"{prefix}/{child.name}", child, least) for child in node.children)
         if gic_version(node) is not None:
             found[path]["/cpus"] = Need.STAYS  # all their interrupts come from it, which no node need say
         for target, need in (*_interrupts_of(tree, path), *_references_from(tree, path)):
-            found[target][path] = max(need, found[target].get(path, need))
+            found[target][path] = max(need, least, found[target].get(path, need))
     return found
+
+
+def is_reserved(node: Node) -> bool:
+    """Whether the node and what is below it work, and firmware has them (devicetree spec v0.4, 2.3.4)."""
+    return text(node, "status") == "reserved"
 
 
 def _interrupts_of(tree: Tree, path: str) -> Iterator[tuple[str, Need]]:

@@ -7,7 +7,8 @@ from enum import StrEnum
 
 from midway.devicetree.index import Tree
 from midway.devicetree.node import Node
-from midway.devicetree.values import is_enabled
+from midway.devicetree.values import is_enabled, text
+from midway.passthrough.dependents import is_reserved
 from midway.passthrough.routes import Decision, DevicePlan
 
 __all__ = ["Kind", "Origin", "host_paths", "origins"]
@@ -85,8 +86,16 @@ def _of_node(plan: DevicePlan, tree: Tree, node: Node, paths: Mapping[int, str])
     copied = {paths[id(child)] for child in node.children}
     for child in host.children:
         if f"{path}/{child.name}" not in copied:
-            why = "" if is_enabled(child) else ": disabled on the host"
-            yield Origin(path, child.name, Kind.ABSENT, f"a child that stays behind{why}")
+            yield Origin(path, child.name, Kind.ABSENT, f"a child that stays behind{_state(child)}")
+
+
+def _state(node: Node) -> str:
+    """What the host's node is if it is not in use (devicetree spec v0.4, 2.3.4)."""
+    if is_enabled(node):
+        return ""
+    if is_reserved(node):
+        return ": firmware has it"
+    return f": {'failed' if (text(node, 'status') or '').startswith('fail') else 'disabled'} on the host"
 
 
 def _of_property(
