@@ -130,10 +130,7 @@ def _lines(plan: DevicePlan) -> Iterator[Sequence[str]]:
 def _providers(plan: DevicePlan) -> Iterator[Sequence[str]]:
     yield ("property", "policy", "what comes of it")
     for decision in plan.decisions:
-        below = decision.node.removeprefix(plan.device.node_path).removeprefix("/")
-        title = f"{below}: {decision.property}" if below else decision.property
-        towards = f" (host: {', '.join(decision.targets)})" if decision.targets else ""
-        yield (title, str(decision.policy or "kept"), f"{decision.outcome}{towards}")
+        yield (decision.title(plan.device.node_path), str(decision.policy or "kept"), decision.in_full())
 
 
 def _columns(rows: Iterator[Sequence[str]]) -> Iterator[str]:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from midway.errors import MidwayError
 from midway.measure.causes import CAUSES, cause_of
-from midway.measure.census import census_lines
+from midway.measure.census import census_lines, percent
 from midway.measure.corpus import Board, Outcome, Survey, boards_in, need_debian_boards, survey
 from midway.measure.packages import arm32_boards
 from midway.passthrough.verdict import Verdict
@@ -32,11 +32,11 @@ def figures(found: Survey) -> Iterator[str]:
     everything = [outcome for outcome in found.outcomes if outcome.counts or outcome.is_gic]
     yield f"{found.boards} boards, {len(found.outcomes)} devices, {len(found.errors)} errors"
     yield f"{len(counted)} have registers and interrupts and are not the board's GIC"
-    yield f"{passable} of these can be passed: {_percent(passable, len(counted))}"
+    yield f"{passable} of these can be passed: {percent(passable, len(counted))}"
     alone = passable - verdicts[Verdict.TOGETHER]
     yield f"{alone} alone, {verdicts[Verdict.TOGETHER]} together with named others"
     yield f"{verdicts[Verdict.REFUSED]} are refused"
-    share = _percent(passable, len(everything))
+    share = percent(passable, len(everything))
     yield f"with the GICs, which are refused: {passable} of {len(everything)}, {share}"
 
 
@@ -116,7 +116,7 @@ def _row(title: str, boards: int, outcomes: Sequence[Outcome]) -> str:
         passable - together,
         together,
         refused,
-        _percent(passable, len(outcomes)),
+        percent(passable, len(outcomes)),
     )
     return f"| {title} | {' | '.join(map(str, numbers))} |"
 
@@ -138,10 +138,6 @@ def _sample_row(outcome: Outcome) -> str:
     board = f"{outcome.board.vendor}/{outcome.board.name}"
     said = words.removeprefix(f"{cause.title}: ").replace("|", "/")
     return f"| {board} | `{outcome.device}` | `{compatible}` | {cause.title} | {said} |"
-
-
-def _percent(part: int, whole: int) -> str:
-    return f"{100 * part / whole:.1f} %" if whole else "-"
 
 
 def main(words: Sequence[str] | None = None) -> int:

@@ -10,7 +10,7 @@ from midway.devicetree.index import Tree
 from midway.devicetree.values import is_enabled
 from midway.passthrough.dependents import is_reserved
 
-__all__ = ["Counted", "Kind", "census", "census_lines"]
+__all__ = ["Counted", "Kind", "census", "census_lines", "percent"]
 
 
 class Kind(StrEnum):
@@ -67,6 +67,10 @@ def _kind(tree: Tree, path: str, devices: Mapping[str, bool]) -> Kind | None:
     return Kind.RESERVED if any(map(is_reserved, branch)) else Kind.BEHIND_A_BUS
 
 
+def percent(part: int, whole: int) -> str:
+    return f"{100 * part / whole:.1f} %" if whole else "-"
+
+
 def census_lines(counts: Counter[Counted]) -> Iterator[str]:
     """The counts in words."""
     kinds: Counter[Kind] = Counter()
@@ -75,10 +79,9 @@ def census_lines(counts: Counter[Counted]) -> Iterator[str]:
     going = {kind: counts[Counted(kind, True)] for kind in Kind}
     stated = kinds.total() - kinds[Kind.CONTROLLER]
     all_going = going[Kind.DEVICE] + going[Kind.BEHIND_A_BUS]
-    share = f"{100 * all_going / stated:.1f} %" if stated else "-"
     yield (
         f"{stated} nodes state registers and interrupts, are not disabled, and control no interrupts; "
-        f"{all_going} of them can go to a guest: {share}"
+        f"{all_going} of them can go to a guest: {percent(all_going, stated)}"
     )
     yield f"{kinds[Kind.DEVICE]} of these are devices, of which {going[Kind.DEVICE]} can be passed"
     yield (

@@ -15,9 +15,9 @@ from midway.findings import Severity
 from midway.passthrough.copying import Copying
 from midway.passthrough.node_interrupts import interrupt_changes, kept_interrupt_parent, line_changes
 
-__all__ = ["copy_device"]
+__all__ = ["OF_A_TREE", "copy_device"]
 
-_LEFT_OUT = frozenset({"phandle", "linux,phandle", "status", "name"})
+OF_A_TREE = frozenset({"phandle", "linux,phandle", "status", "name"})  # each tree has its own
 
 
 def copy_device(work: Copying) -> dict[str, Node]:
@@ -44,7 +44,7 @@ def copy_device(work: Copying) -> dict[str, Node]:
 
 def _applied(properties: Mapping[str, bytes], changes: Mapping[str, bytes | None]) -> dict[str, bytes]:
     """The properties in their order, changed ones in place, new ones at the end."""
-    merged = {name: changes.get(name, value) for name, value in properties.items() if name not in _LEFT_OUT}
+    merged = {name: changes.get(name, value) for name, value in properties.items() if name not in OF_A_TREE}
     merged.update((name, value) for name, value in changes.items() if name not in merged)
     return {name: value for name, value in merged.items() if value is not None}
 

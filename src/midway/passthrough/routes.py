@@ -65,6 +65,15 @@ class Decision(msgspec.Struct, frozen=True):
     policy: ProviderPolicy | None
     outcome: str
 
+    def title(self, top: str) -> str:
+        """The property, behind the node that has it where that is not `top` but below."""
+        below = self.node.removeprefix(top).removeprefix("/")
+        return f"{below}: {self.property}" if below else self.property
+
+    def in_full(self) -> str:
+        """The outcome, and the nodes of the host's that it is about."""
+        return f"{self.outcome} (host: {', '.join(self.targets)})" if self.targets else self.outcome
+
 
 class DevicePlan(msgspec.Struct, frozen=True):
     """Everything that is done for one device; `node` hangs below the guest's platform bus.

@@ -194,8 +194,7 @@ def _dma(plan: DevicePlan, width: float) -> Card:
 
 def _decision(top: str, policy: ProviderPolicy | None, decision: Decision, width: float) -> Card:
     look = look_of(policy)
-    below = decision.node.removeprefix(top).removeprefix("/")
-    title = f"{below}: {decision.property}" if below else decision.property
+    title = decision.title(top)
     room = width - 2 * _PADDING
     outcome = _NUMBER.sub(_readable, decision.outcome)
     return Card(

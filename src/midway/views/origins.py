@@ -9,11 +9,11 @@ from midway.devicetree.index import Tree
 from midway.devicetree.node import Node
 from midway.devicetree.values import is_enabled, text
 from midway.passthrough.dependents import is_reserved
+from midway.passthrough.node import OF_A_TREE
 from midway.passthrough.routes import Decision, DevicePlan
 
 __all__ = ["Kind", "Origin", "host_paths", "origins"]
 
-_GUESTS_OWN = frozenset({"phandle", "linux,phandle", "status", "name"})
 _ROUTES = {
     "ranges": "rewritten: where the guest has its registers",
     "dma-ranges": "rewritten: what the host's buses make of DMA addresses",
@@ -81,7 +81,7 @@ def _of_node(plan: DevicePlan, tree: Tree, node: Node, paths: Mapping[int, str])
     for name, value in node.properties.items():
         yield _of_property(plan, path, name, value, host, decisions.get(name))
     for name in host.properties:
-        if name not in node.properties and name not in _GUESTS_OWN:
+        if name not in node.properties and name not in OF_A_TREE:
             yield Origin(path, name, Kind.ABSENT, _why_absent(decisions.get(name)))
     copied = {paths[id(child)] for child in node.children}
     for child in host.children:
@@ -102,11 +102,10 @@ def _of_property(
     plan: DevicePlan, path: str, name: str, value: bytes, host: Node, decision: Decision | None
 ) -> Origin:
     top = path == plan.device.node_path
-    if name in _GUESTS_OWN:
+    if name in OF_A_TREE:
         return Origin(path, name, Kind.GUEST, "the guest's own")
     if decision is not None:
-        policy = decision.policy or "kept"
-        return Origin(path, name, Kind.POLICY, f"{policy}: {decision.outcome}{_towards(decision)}")
+        return Origin(path, name, Kind.POLICY, _decided(decision))
     if name == "reg" and top and plan.mmio:
         return Origin(path, name, Kind.REWRITTEN, f"rewritten: host {_regions(plan)}")
     if name == "interrupts" and top and plan.lines:
@@ -117,10 +116,6 @@ def _of_property(
     if host.properties.get(name) == value:
         return Origin(path, name, Kind.HOST, "host")
     return Origin(path, name, Kind.REWRITTEN, _ROUTES.get(name, "rewritten: only what goes to the guest"))
-
-
-def _towards(decision: Decision) -> str:
-    return f" (host: {', '.join(decision.targets)})" if decision.targets else ""
 
 
 def _regions(plan: DevicePlan) -> str:
@@ -139,4 +134,8 @@ def _lines(plan: DevicePlan) -> str:
 def _why_absent(decision: Decision | None) -> str:
     if decision is None:
         return "goes with what it belongs to"
-    return f"{decision.policy or 'kept'}: {decision.outcome}{_towards(decision)}"
+    return _decided(decision)
+
+
+def _decided(decision: Decision) -> str:
+    return f"{decision.policy or 'kept'}: {decision.in_full()}"
