@@ -32,3 +32,12 @@ def test_references_that_lead_nowhere_or_to_the_host_are_found() -> None:
     del guest.children[0].properties["clocks"]
     (fault,) = reference_faults(parse(write(guest)), parse(write(host)))
     assert "has a phandle of the host's" in fault
+
+
+def test_numbers_that_look_like_references_are_none_to_the_second_reader_and_rows_of_maps_are() -> None:
+    host, guest = compiled(BOARD), compiled("/dts-v1/; / { d { gpio-hog; }; };")
+    guest.children[0].properties.update({"gpios": cells(0x4321, 0), "test,nr-gpios": cells(0x4322)})
+    assert list(reference_faults(parse(write(guest)), parse(write(host)))) == []
+    guest.children[0].properties["iommu-map"] = cells(0, 0x4323, 0, 1)
+    (fault,) = reference_faults(parse(write(guest)), parse(write(host)))
+    assert fault == "iommu-map of /d has the phandle 0x4323, of nobody's"

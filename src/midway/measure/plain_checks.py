@@ -144,6 +144,10 @@ def _phandles_in(node: PlainNode, name: str, own: dict[int, PlainNode]) -> Itera
         yield from (entry[0] for entry in _entries(node.cells(name), _ARGUMENTS[name], own))
     elif name in _ALONE or (name.startswith("pinctrl-") and name[8:].isdigit()):
         yield from node.cells(name)
+    elif name in ("iommu-map", "msi-map"):
+        yield from node.cells(name)[1::4]
+    elif name.endswith(",nr-gpios") or (name == "gpios" and "gpio-hog" in node.properties):
+        return  # a count, or pins of its own controller
     elif name.endswith(("-gpios", "-gpio")) or name == "gpios":
         yield from (entry[0] for entry in _entries(node.cells(name), "#gpio-cells", own))
     elif name.endswith("-supply"):
