@@ -39,9 +39,9 @@ _FIRMWARE_LINE = Cause(
 )
 _NEEDED = Cause(
     "the host needs it",
-    "It gives clocks, resets, supplies or interrupts to what stays with the host (CPUs, firmware, a "
-    "refused device, or more than eight devices). In a guest's hands they would go off at the guest's "
-    "will.",
+    "It gives clocks, resets, supplies, interrupts or the translation of addresses to what stays with the "
+    "host (CPUs, firmware, a PCI bridge, a chip behind I2C, a refused device, or more than eight devices). "
+    "In a guest's hands they would go off at the guest's will.",
 )
 _MEMORY = Cause(
     "firmware's memory",
