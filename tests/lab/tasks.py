@@ -140,6 +140,20 @@ say disk_interrupts $(($(interrupts virtio) - before))
 say disk_read "$(sed -n 's/+0 records out//p' /tmp/dd)"
 """
 
+# The same until a line comes from its console.
+_DISK_LOAD_UNTIL_TOLD = """
+before=$(interrupts virtio) reads=0
+mark 2
+(read -r enough; touch /tmp/enough) &
+until [ -e /tmp/enough ]; do
+    dd if=/dev/vda of=/dev/null bs=4k count=50 iflag=direct 2>/tmp/dd
+    reads=$((reads + $(sed -n 's/+0 records out//p' /tmp/dd)))
+done
+mark 3
+say disk_interrupts $(($(interrupts virtio) - before))
+say disk_read $reads
+"""
+
 _DMA_LOAD = """
 insmod /modules/zynqmp_dma.ko
 insmod /modules/dmatest.ko iterations={copies} timeout=10000 test_buf_size=4096
@@ -307,6 +321,11 @@ def dma(modules: Mapping[str, Path]) -> GuestTask:
 def disk_load(reads: int) -> GuestTask:
     """Reads the disk directly, 4 KiB at a time, between marks 2 and 3."""
     return GuestTask(_DISK_LOAD.format(reads=reads), modules=("virtio_mmio", "virtio_blk"))
+
+
+def disk_load_until_told() -> GuestTask:
+    """The same until a line is typed on its console; says how much was read, `disk_read`."""
+    return GuestTask(_DISK_LOAD_UNTIL_TOLD, modules=("virtio_mmio", "virtio_blk"))
 
 
 def dma_load(modules: Mapping[str, Path], copies: int, append: str = "", rounds: int = 0) -> GuestTask:

@@ -72,12 +72,12 @@ def test_every_interrupt_of_a_busy_disk_arrives(each_board: RunningBoard, mode: 
 def test_nothing_is_lost_or_stuck_when_the_mode_changes_under_traffic(
     each_board: RunningBoard, action: str
 ) -> None:
-    switches = SWITCHES[action]
-    reads = switches * 3 // 2
-    with tampered(each_board, action, tasks.disk_load(reads)) as guest:
+    with tampered(each_board, action, tasks.disk_load_until_told()) as guest:
+        assert int(guest.wait_for("switches")) == SWITCHES[action]
+        guest.write(b"enough\n")
         report = guest.finish()
-    assert int(report.value("switches")) == switches
-    assert report.value("disk_read") == str(reads)
+    reads = int(report.value("disk_read"))
+    assert reads > 0
     if action == "switch_two":
         assert everything_arrived(report, reads)
     (line,) = report.summary["final"]["lines"]
