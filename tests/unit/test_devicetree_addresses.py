@@ -3,7 +3,7 @@
 
 import pytest
 
-from midway.devicetree.addresses import Span, dma_spans, registers, spans, translate
+from midway.devicetree.addresses import Span, dma_parents, dma_spans, registers, spans, translate
 from midway.errors import TreeError
 from unit.dts import tree
 
@@ -82,3 +82,45 @@ def test_dma_ranges_with_nothing_in_common_reach_nothing() -> None:
         " d@1 { reg = <1 1>; }; }; };"
     )
     assert dma_spans(board, "/outer/inner/d@1") == ()
+
+
+MEMORY_BUS = (
+    "mbus: mbus@0 { #interconnect-cells = <1>; #address-cells = <1>; #size-cells = <1>;"
+    " dma-ranges = <0 0x40000000 0xc0000000>; };"
+)
+
+
+def soc(body: str) -> str:
+    return f"soc {{ #address-cells = <1>; #size-cells = <1>; ranges; {MEMORY_BUS} {body} }};"
+
+
+def test_the_interconnect_to_memory_takes_the_place_of_the_bus_for_dma() -> None:
+    board = tree(
+        soc('d@1 { interconnects = <&mbus 3>, <&mbus 9>; interconnect-names = "x", "dma-mem"; }; e@2 { };')
+    )
+    assert [*dma_parents(board, "/soc/d@1")] == ["/soc/mbus@0", "/soc", "/"]
+    assert dma_spans(board, "/soc/d@1") == (Span(0, 0x40000000, 0xC0000000),)
+    assert [*dma_parents(board, "/soc/e@2")] == ["/soc", "/"]
+    assert dma_spans(board, "/soc/e@2") is None
+
+
+@pytest.mark.parametrize("stated", ["", "interconnects = <&mbus 9>;", "interconnects = <&mbus 9>, <0>;"])
+def test_dma_without_an_interconnect_to_memory_passes_the_buses(stated: str) -> None:
+    board = tree(soc(f'd@1 {{ {stated} interconnect-names = "write", "dma-mem"; }};'))
+    assert [*dma_parents(board, "/soc/d@1")] == ["/soc", "/"]
+
+
+@pytest.mark.parametrize(
+    ("stated", "complaint"), [("<77 9>", "no node has the phandle 0x4d"), ("<&mbus>", "1 arguments")]
+)
+def test_a_malformed_interconnect_to_memory_is_an_error(stated: str, complaint: str) -> None:
+    board = tree(soc(f'd@1 {{ interconnects = {stated}; interconnect-names = "dma-mem"; }};'))
+    with pytest.raises(TreeError, match=complaint):
+        dma_spans(board, "/soc/d@1")
+
+
+def test_interconnects_to_memory_that_lead_in_a_circle_are_an_error() -> None:
+    there = 'interconnect-names = "dma-mem"; #interconnect-cells = <0>;'
+    board = tree(f"a: a {{ interconnects = <&b>; {there} }}; b: b {{ interconnects = <&a>; {there} }};")
+    with pytest.raises(TreeError, match="it comes to /a twice"):
+        dma_spans(board, "/a")

@@ -147,6 +147,25 @@ def test_what_the_hosts_bus_does_to_dma_the_guests_must_do() -> None:
     assert plan(device("")).dma.reach is None
 
 
+MEMORY_BUS = (
+    "mbus: mbus { #interconnect-cells = <0>; #address-cells = <1>; #size-cells = <1>; dma-coherent;"
+    " dma-ranges = <0 0 0x40000000 0xc0000000>; };"
+)
+
+
+def test_what_the_interconnect_to_memory_does_to_dma_the_guests_bus_must_do() -> None:
+    found = plan(MEMORY_BUS + device('interconnects = <&mbus>; interconnect-names = "dma-mem";'))
+    (guests_bus,) = platform_buses([found])
+    assert guests_bus.properties["dma-ranges"] == cells(0, 0, 0, 0x40000000, 0, 0xC0000000)
+    assert "dma-coherent" in guests_bus.properties
+    assert not {"interconnects", "interconnect-names"} & found.node.properties.keys()
+
+
+def test_a_malformed_interconnect_to_memory_is_refused() -> None:
+    found = plan(device('interconnects = <77>; interconnect-names = "dma-mem";'))
+    assert "dma-window" in codes(found, Severity.REFUSAL)
+
+
 def test_children_without_addresses_on_the_cpus_bus_go_along() -> None:
     found = plan(
         device(

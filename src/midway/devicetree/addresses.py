@@ -9,13 +9,24 @@ from collections.abc import Iterator
 import msgspec
 
 from midway.devicetree.index import Tree, parent_path
-from midway.devicetree.values import cell_list, joined, number, text
+from midway.devicetree.references import parse_references
+from midway.devicetree.values import cell_list, joined, number, text, text_list
 from midway.errors import TreeError
 
-__all__ = ["Span", "address_cells", "dma_spans", "registers", "size_cells", "spans", "translate"]
+__all__ = [
+    "Span",
+    "address_cells",
+    "dma_parents",
+    "dma_spans",
+    "registers",
+    "size_cells",
+    "spans",
+    "translate",
+]
 
 _MOST_CELLS = 4
 _TOP = 1 << 64
+_TO_MEMORY = "dma-mem"  # the name of the interconnect that carries a device's DMA, when it is not its bus
 
 
 class Span(msgspec.Struct, frozen=True):
@@ -109,13 +120,40 @@ def translate(tree: Tree, path: str, address: int) -> int | None:
     return None
 
 
+def dma_parents(tree: Tree, path: str) -> Iterator[str]:
+    """The nodes that DMA of the device at `path` passes, nearest first, the root last: mostly those above it.
+
+    As in Linux, where a node names the interconnect to memory, that one's provider takes its bus's place.
+    Raises TreeError when such a reference is malformed, or they lead in a circle.
+    """
+    passed = {path}
+    at = path
+    while at != "/":
+        at = _dma_parent(tree, at)
+        if at in passed:
+            raise TreeError(f"following the DMA of {path}", answer=f"it comes to {at} twice")
+        passed.add(at)
+        yield at
+
+
+def _dma_parent(tree: Tree, path: str) -> str:
+    names = text_list(tree[path], "interconnect-names")
+    if _TO_MEMORY in names:
+        found = parse_references(tree, path, "interconnects", "#interconnect-cells")
+        stated = found[names.index(_TO_MEMORY) :][:1]
+        if stated and stated[0].target:
+            return stated[0].target
+    return parent_path(path)
+
+
 def dma_spans(tree: Tree, path: str) -> tuple[Span, ...] | None:
     """What the device at `path` can reach by DMA: bus addresses (`child`) and CPU addresses (`parent`).
 
-    None means all of memory at its own addresses.  Raises TreeError when a `dma-ranges` is malformed.
+    None means all of memory at its own addresses.  Raises TreeError when a `dma-ranges` is malformed, or the
+    way to memory is.
     """
     reach: tuple[Span, ...] | None = None
-    for bus in tree.upwards(path):
+    for bus in dma_parents(tree, path):
         if bus == "/":
             break
         mapping = spans(tree, bus, "dma-ranges")

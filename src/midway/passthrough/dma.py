@@ -4,7 +4,7 @@
 from collections.abc import Collection, Iterator, Sequence
 
 from midway.board.plan import Bank
-from midway.devicetree.addresses import dma_spans
+from midway.devicetree.addresses import dma_parents, dma_spans
 from midway.devicetree.index import Tree
 from midway.devicetree.references import parse_references
 from midway.errors import TreeError
@@ -19,18 +19,18 @@ _TOP = 1 << 64
 
 def plan_dma(device: HostDevice, tree: Tree) -> DmaRoute:
     """Through the IOMMU when the host has the device in a group."""
-    coherent = _is_coherent_by_bus(tree, device.node_path)
-    if device.iommu_group is not None:
-        return DmaRoute(DmaKind.IOMMU, device.iommu_group, coherent_bus=coherent)
+    through_iommu = device.iommu_group is not None
+    kind = DmaKind.IOMMU if through_iommu else DmaKind.DIRECT
     try:
-        return DmaRoute(DmaKind.DIRECT, None, dma_spans(tree, device.node_path), coherent)
+        reach = None if through_iommu else dma_spans(tree, device.node_path)
+        return DmaRoute(kind, device.iommu_group, reach, _is_coherent_by_bus(tree, device.node_path))
     except TreeError:
-        return DmaRoute(DmaKind.DIRECT)  # refused by its findings
+        return DmaRoute(kind, device.iommu_group)  # refused by its findings
 
 
 def _is_coherent_by_bus(tree: Tree, path: str) -> bool:
-    """Whether a bus above makes its DMA coherent: as in Linux, the nearest node that says decides."""
-    for at in (path, *tree.upwards(path)):
+    """Whether a bus that its DMA passes makes it coherent: as in Linux, the nearest that says decides."""
+    for at in (path, *dma_parents(tree, path)):
         properties = tree[at].properties
         if "dma-coherent" in properties:
             return at != path
