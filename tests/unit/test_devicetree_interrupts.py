@@ -4,7 +4,7 @@
 import pytest
 
 from midway.devicetree.index import Tree
-from midway.devicetree.interrupts import interrupt_parent, lines
+from midway.devicetree.interrupts import interrupt_parent, lines, root_gic
 from midway.errors import TreeError
 from midway.host.device import Trigger
 from unit.dts import tree
@@ -98,6 +98,15 @@ def test_interrupt_parents_in_a_circle_are_an_error() -> None:
         lines(found, "/d")
 
 
+@pytest.mark.parametrize("name", ["nvidia,tegra210-agic", "arm,gic-400"])
+def test_a_gic_behind_another_controller_has_no_interrupts_of_the_root_gic(name: str) -> None:
+    second = f'second: second {{ compatible = "{name}"; interrupt-controller; #interrupt-cells = <3>; }};'
+    found = board(f"{second} d {{ interrupts-extended = <&second 0 5 1>, <&gic 0 6 4>; }};")
+    assert [line.spi for line in lines(found, "/d")] == [None, 6]
+    assert lines(found, "/d")[0].trigger is Trigger.EDGE_RISING
+    assert [root_gic(found, path) for path in ("/second", "/gic", "/d")] == [None, 3, None]
+
+
 @pytest.mark.parametrize(
     ("body", "complaint"),
     [
@@ -111,7 +120,10 @@ def test_interrupt_parents_in_a_circle_are_an_error() -> None:
         ),
         ("d { interrupts = [00]; };", "no cells"),
         (
-            'g: g { compatible = "arm,pl390"; #interrupt-cells = <1>; };d { interrupts-extended = <&g 5>; };',
+            (
+                'g: g { compatible = "arm,pl390"; interrupt-parent = <&g>; #interrupt-cells = <1>; };'
+                "d { interrupts-extended = <&g 5>; };"
+            ),
             "does not take 1 cells",
         ),
     ],

@@ -51,6 +51,19 @@ def test_explain_speaks_json(dtb: str, capsys: pytest.CaptureFixture[str]) -> No
     assert {finding["code"] for finding in said["findings"]} >= {"no-iommu", "provider-dropped"}
 
 
+@pytest.mark.parametrize("of_the_other", ['status = "disabled"; interrupt-parent = <&other>;', ""])
+def test_the_guests_gic_is_of_the_version_of_the_hosts_root_gic(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], of_the_other: str
+) -> None:
+    """Neither one that is off nor one that hangs at another counts, wherever in the tree they are."""
+    other = f"""other: gic@1000 {{ compatible = "arm,gic-400"; interrupt-controller;
+        #interrupt-cells = <3>; reg = <0 0x1000 0 0x1000>; {of_the_other} }};"""
+    file = tmp_path / "board.dtb"
+    file.write_bytes(write(compiled(BOARD.replace("aliases {", f"{other} aliases {{", 1))))
+    assert main(["plan", "--memory", "256", "--device", MAC, "--tree", str(file), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["gic"]["version"] == 3
+
+
 def test_an_unknown_device_is_one_line_with_a_hint(dtb: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["explain", "a001.ethernet", "--tree", dtb]) == 1
     error = capsys.readouterr().err

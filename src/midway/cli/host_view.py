@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from midway.devicetree.devices import devices_of
-from midway.devicetree.gic import gic_version
 from midway.devicetree.index import Tree
+from midway.devicetree.interrupts import root_gic
 from midway.devicetree.node import Node
 from midway.devicetree.read import LARGEST_BLOB, read
+from midway.devicetree.values import is_enabled
 from midway.errors import TreeError
 from midway.host.device import HostDevice
 from midway.passthrough.planner import Host
@@ -36,7 +37,8 @@ class HostView:
 
     def gic_version(self) -> int:
         """The version of the host's GIC; 3 when its tree has none."""
-        found = (gic_version(node) for node in self.host.tree.nodes.values())
+        tree = self.host.tree
+        found = (root_gic(tree, path) for path, node in tree.nodes.items() if is_enabled(node))
         return next((version for version in found if version is not None), 3)
 
 

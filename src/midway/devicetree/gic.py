@@ -21,7 +21,6 @@ GICV2_NAMES = frozenset(
         "arm,gic-400",
         "arm,pl390",
         "brcm,brahma-b15-gic",
-        "nvidia,tegra210-agic",
         "qcom,msm-8660-qgic",
         "qcom,msm-qgic2",
     }

@@ -9,7 +9,7 @@ from midway.devicetree.values import cell_list, number, text_list
 from midway.errors import TreeError
 from midway.host.device import Line
 
-__all__ = ["interrupt_parent", "interrupt_wires", "lines"]
+__all__ = ["interrupt_parent", "interrupt_wires", "lines", "root_gic"]
 
 _MOST_CELLS = 16
 _GIC_CELLS = (3, 4)
@@ -65,6 +65,18 @@ def interrupt_wires(tree: Tree, path: str) -> tuple[Wire, ...]:
     return tuple(Wire(parent, tuple(values[at : at + step])) for at in range(0, len(values), step))
 
 
+def root_gic(tree: Tree, path: str) -> int | None:
+    """The version of the GIC at `path`; None when it is none, or one that hangs at another controller."""
+    version = gic_version(tree[path])
+    if version is None:
+        return None
+    try:
+        above = interrupt_parent(tree, path)
+    except TreeError:
+        return version
+    return version if above == path else None
+
+
 def lines(tree: Tree, path: str) -> tuple[Line, ...]:
     """The node's interrupts where they end, in order.  Raises TreeError when they are malformed."""
     names = text_list(tree[path], "interrupt-names")
@@ -72,7 +84,7 @@ def lines(tree: Tree, path: str) -> tuple[Line, ...]:
     first: dict[Wire, int] = {}
     for index, stated in enumerate(interrupt_wires(tree, path)):
         wire = through_nexus(tree, path, stated)
-        at_gic = gic_version(tree[wire.controller]) is not None
+        at_gic = root_gic(tree, wire.controller) is not None
         if at_gic and len(wire.specifier) not in _GIC_CELLS:
             raise TreeError(
                 f"reading the interrupts of {path}", answer=f"a GIC does not take {len(wire.specifier)} cells"

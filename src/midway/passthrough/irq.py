@@ -6,8 +6,8 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from midway.board.interrupt_map import InterruptMap
 from midway.config import InterruptMode
 from midway.devicetree.addresses import registers, size_cells, translate
-from midway.devicetree.gic import gic_version
 from midway.devicetree.index import Tree, parent_path
+from midway.devicetree.interrupts import root_gic
 from midway.errors import TreeError
 from midway.findings import Finding, Severity
 from midway.host.device import HostDevice, Line
@@ -142,7 +142,7 @@ def _obstacle(line: Line, tree: Tree) -> str | None:
     """Why the host's kernel cannot hand the line to VFIO, None when it can."""
     if line.spi is not None:
         return None
-    if gic_version(tree[line.controller]) is not None:
+    if root_gic(tree, line.controller) is not None:
         return f"is a private interrupt of each CPU (PPI {line.specifier[1]})"
     if not _is_memory_mapped(tree, line.controller):
         return f"goes to {line.controller}, a controller that the CPU does not reach directly"
