@@ -84,6 +84,16 @@ def test_dma_ranges_with_nothing_in_common_reach_nothing() -> None:
     assert dma_spans(board, "/outer/inner/d@1") == ()
 
 
+@pytest.mark.parametrize("entry", ["1 0 0 0 0 0 0 0 1", "0 0 0 1 0 0 0 0 1", "0 0 0 0 0 0 1 0 0"])
+def test_dma_ranges_of_more_than_64_bits_are_an_error(entry: str) -> None:
+    board = tree(
+        "outer { #address-cells = <3>; #size-cells = <2>; ranges;"
+        f" inner {{ #address-cells = <3>; #size-cells = <3>; dma-ranges = <{entry}>; d@1 {{ }}; }}; }};"
+    )
+    with pytest.raises(TreeError, match="more than 64 bits"):
+        dma_spans(board, "/outer/inner/d@1")
+
+
 MEMORY_BUS = (
     "mbus: mbus@0 { #interconnect-cells = <1>; #address-cells = <1>; #size-cells = <1>;"
     " dma-ranges = <0 0x40000000 0xc0000000>; };"

@@ -166,6 +166,19 @@ def test_a_malformed_interconnect_to_memory_is_refused() -> None:
     assert "dma-window" in codes(found, Severity.REFUSAL)
 
 
+@pytest.mark.parametrize("ranges", ["<0 0 0 0 1 0 0>", "<0 0 0 0 0 0 0>"])
+def test_dma_that_reaches_nothing_or_more_than_64_bits_is_refused_and_has_a_tree_to_look_at(
+    ranges: str,
+) -> None:
+    bus = (
+        f'bus {{ compatible = "simple-bus"; ranges; dma-ranges = {ranges}; #address-cells = <2>;'
+        ' #size-cells = <3>; d@10000 { compatible = "x"; reg = <0 0x10000 0 0 0x1000>; }; };'
+    )
+    found = plan(bus)
+    assert "dma-window" in codes(found, Severity.REFUSAL)
+    assert platform_buses([found])[0].children == [found.node]
+
+
 def test_children_without_addresses_on_the_cpus_bus_go_along() -> None:
     found = plan(
         device(

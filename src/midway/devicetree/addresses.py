@@ -149,8 +149,8 @@ def _dma_parent(tree: Tree, path: str) -> str:
 def dma_spans(tree: Tree, path: str) -> tuple[Span, ...] | None:
     """What the device at `path` can reach by DMA: bus addresses (`child`) and CPU addresses (`parent`).
 
-    None means all of memory at its own addresses.  Raises TreeError when a `dma-ranges` is malformed, or the
-    way to memory is.
+    None means all of memory at its own addresses.  Raises TreeError when a `dma-ranges` is malformed or takes
+    more than 64 bits, or the way to memory is malformed.
     """
     reach: tuple[Span, ...] | None = None
     for bus in dma_parents(tree, path):
@@ -159,6 +159,8 @@ def dma_spans(tree: Tree, path: str) -> tuple[Span, ...] | None:
         mapping = spans(tree, bus, "dma-ranges")
         if mapping:
             reach = mapping if reach is None else tuple(_through(reach, mapping))
+    if any(max(span.child, span.parent, span.size) >= _TOP for span in reach or ()):
+        raise TreeError(f"following the DMA of {path}", answer="its dma-ranges take more than 64 bits")
     return reach
 
 

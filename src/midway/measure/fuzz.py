@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Damaged device trees: ``python -m midway.measure.fuzz --inputs 100000``.
 
-Every input has to end in a plan or in an error of Midway's own, within bounds of time and memory.
+Every input has to end in a plan, the device's source and a guest's tree as the commands show them, or in an
+error of Midway's own, within bounds of time and memory.
 """
 
 import argparse
@@ -15,14 +16,20 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from midway.board.describe import plan_as_json
+from midway.board.planning import anonymous_banks, plan_machine
+from midway.config import DeviceConfig, MachineConfig
 from midway.devicetree.devices import devices_of
 from midway.devicetree.index import Tree
-from midway.devicetree.node import Node, cells
+from midway.devicetree.node import Node, cells, strings
 from midway.devicetree.read import read
 from midway.devicetree.write import write
 from midway.errors import MidwayError
+from midway.host.device import HostDevice
 from midway.measure.corpus import boards_in, need_debian_boards
-from midway.passthrough.planner import Host, assess
+from midway.passthrough.planner import Host, assess_all
+from midway.passthrough.verdict import Verdict, verdict
+from midway.views.nodes import device_source
 
 __all__ = ["Campaign", "damaged", "fuzz", "main"]
 
@@ -31,6 +38,8 @@ _ODD = (0, 1, 2, 3, 4, 5, 0x10, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFE, 0xFFFFFFFF)
 _CELLS = ("#address-cells", "#size-cells", "#interrupt-cells", "#clock-cells", "#phy-cells", "#gpio-cells")
 _DEVICES = 6  # of each input: a board's others are like them
 _DEEP = 3000
+_MEMORY = 256  # MiB of the guests
+_IMAGE = 64 << 20  # bytes of their kernels
 
 
 @dataclass(slots=True)
@@ -63,10 +72,32 @@ def _end(blob: bytes, chance: random.Random) -> str:
     end = "planned"
     for device in chance.sample(devices, min(_DEVICES, len(devices))):
         try:
-            write(assess(device, host).node)
+            _show(device, host)
         except MidwayError:
             end = "clean error"
     return end
+
+
+def _show(device: HostDevice, host: Host) -> None:
+    """What `midway tree` prints of any device, and `midway plan` of one that is not refused."""
+    plans = assess_all(device, host)
+    device_source(plans, host.tree)
+    write(plans[0].node)
+    if verdict(plans[0].findings) is Verdict.REFUSED:
+        return
+    config = MachineConfig(
+        kernel="", memory=_MEMORY, devices=tuple(DeviceConfig(name=plan.device.name) for plan in plans)
+    )
+    plan_as_json(
+        plan_machine(
+            config,
+            host.tree.root,
+            host.devices,
+            banks=anonymous_banks(config),
+            image_size=_IMAGE,
+            text_offset=0,
+        )
+    )
 
 
 def damaged(blob: bytes, chance: random.Random) -> bytes:
@@ -141,6 +172,24 @@ def _odd_map(nodes: Sequence[Node], chance: random.Random) -> None:
     chance.choice(nodes).properties[name] = cells(*chance.choices(_ODD, k=chance.randrange(24)))
 
 
+def _odd_memory_bus(nodes: Sequence[Node], chance: random.Random) -> None:
+    """All DMA passes an interconnect whose `dma-ranges` fit its cells, however many those are."""
+    root = nodes[0]
+    phandle = 0x7003 + len(root.children)
+    wide, long = chance.randint(1, 4), chance.randint(1, 4)
+    bus = {
+        "phandle": cells(phandle),
+        "#interconnect-cells": cells(0),
+        "#address-cells": cells(wide),
+        "#size-cells": cells(long),
+        "dma-ranges": cells(*chance.choices(_ODD, k=wide + 2 + long)),
+    }
+    root.children.append(Node(f"memory-bus-{phandle:x}", bus))
+    for node in nodes[1:]:
+        node.properties["interconnects"] = cells(phandle)
+        node.properties["interconnect-names"] = strings("dma-mem")
+
+
 def _deep(blob: bytes, chance: random.Random) -> bytes:
     """Nodes in nodes, as many as a file of some kilobytes can say."""
     depth = chance.choice([60, 63, 64, 65, 200, _DEEP])
@@ -157,6 +206,7 @@ _EDITS: tuple[Callable[[Sequence[Node], random.Random], None], ...] = (
     _odd_value,
     _swapped,
     _odd_map,
+    _odd_memory_bus,
 )
 _DAMAGES: tuple[Callable[[bytes, random.Random], bytes], ...] = (
     _flipped,

@@ -14,8 +14,6 @@ from midway.passthrough.routes import DmaKind, DmaRoute
 
 __all__ = ["dma_findings", "given_iommu_findings", "plan_dma"]
 
-_TOP = 1 << 64
-
 
 def plan_dma(device: HostDevice, tree: Tree) -> DmaRoute:
     """Through the IOMMU when the host has the device in a group."""
@@ -59,7 +57,7 @@ def dma_findings(
     # Behind an IOMMU the device's own addresses are the guest's; without one they come out as the guest's.
     windows = [(span.parent if device.iommu_group is None else span.child, span.size) for span in reach]
     outside = next((bank for bank in banks if not _covers(windows, bank)), None)
-    if outside is not None or any(span.child >= _TOP for span in reach):
+    if outside is not None or not any(span.size for span in reach):
         place = "" if outside is None else f" at {outside.address:#x}"
         yield Finding(
             "dma-window",
