@@ -117,8 +117,6 @@ def test_a_phandle_given_twice_is_an_error() -> None:
         tree("a { phandle = <7>; }; b { linux,phandle = <7>; };")
 
 
-def test_aliases_and_the_console_are_found() -> None:
+def test_aliases_are_found() -> None:
     board = Tree(compiled(BOARD))
     assert board.aliases("/soc/ethernet@10000") == ("ethernet0",)
-    assert board.stdout_path == "/soc/serial@1000"
-    assert tree('chosen { stdout-path = "nowhere"; };').stdout_path is None

@@ -3,8 +3,11 @@
 
 import pytest
 
+from midway.devicetree import nexus
 from midway.devicetree.index import Tree
 from midway.devicetree.interrupts import interrupt_parent, lines, root_gic
+from midway.devicetree.node import Node, strings
+from midway.devicetree.values import cell_list
 from midway.errors import TreeError
 from midway.host.device import Trigger
 from unit.dts import tree
@@ -77,6 +80,71 @@ def test_a_nexus_maps_by_unit_address_and_specifier_under_its_mask() -> None:
     assert lines(found, "/bus/d@2,0")[0].spi == 41
     with pytest.raises(TreeError, match="does not map"):
         lines(found, "/bus/d@3,0")
+
+
+def test_a_nexus_behind_another_has_no_address_cells_but_its_own() -> None:
+    far = "far: far { #interrupt-cells = <1>; interrupt-map = <1 &gic 0 40 4>; };"
+    addressed = (
+        "addressed: addressed { #interrupt-cells = <1>; #address-cells = <1>;"
+        " interrupt-map-mask = <0xff 0xff>; interrupt-map = <5 1 &gic 0 41 4>, <6 1 &gic 0 42 4>; };"
+    )
+    found = board(
+        f"{far} {addressed} near: near {{ #interrupt-cells = <1>; #address-cells = <0>;"
+        " interrupt-map = <7 &far 1>, <8 &addressed 0x106 1>; };"
+        "d { interrupt-parent = <&near>; interrupts = <7>, <8>; };"
+    )
+    assert [line.spi for line in lines(found, "/d")] == [40, 42]
+
+
+def test_rows_of_a_nexus_whose_controller_is_off_are_passed_over() -> None:
+    found = board(
+        "off: off { #interrupt-cells = <3>; interrupt-controller; };"
+        "n: n { #interrupt-cells = <1>; #address-cells = <0>;"
+        " interrupt-map = <7 &off 0 1 4>, <7 &gic 0 41 4>, <7 &gic 0 42 4>; };"
+        "d { interrupt-parent = <&n>; interrupts = <7>; };"
+    )
+    assert lines(found, "/d")[0].controller == "/off"
+    found["/off"].properties["status"] = strings("disabled")
+    assert lines(Tree(found.root), "/d")[0].spi == 41
+
+
+@pytest.mark.parametrize(("name", "spi"), [("some,controller", 40), ("fsl,ls1043a-extirq", None)])
+def test_a_controller_with_a_map_is_a_nexus_unless_the_map_is_for_its_driver(
+    name: str, spi: int | None
+) -> None:
+    found = board(
+        f'both: both {{ compatible = "{name}"; interrupt-controller; #interrupt-cells = <1>;'
+        " #address-cells = <0>; interrupt-map = <1 &gic 0 40 4>; };"
+        "d { interrupt-parent = <&both>; interrupts = <1>; };"
+    )
+    assert lines(found, "/d")[0].spi == spi
+
+
+def test_a_fault_in_a_map_is_one_only_for_what_is_not_mapped_before_it() -> None:
+    found = board(
+        "n: n { #interrupt-cells = <1>; #address-cells = <0>; interrupt-map = <1 &gic 0 40 4>, <2 77>; };"
+        "d { interrupt-parent = <&n>; interrupts = <1>; }; e { interrupt-parent = <&n>; interrupts = <2>; };"
+    )
+    assert lines(found, "/d")[0].spi == 40
+    for _ in range(2):
+        with pytest.raises(TreeError, match="no node has phandle 0x4d"):
+            lines(found, "/e")
+
+
+def test_a_map_is_read_once_for_all_interrupts_of_a_tree(monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[str] = []
+
+    def noting(node: Node, name: str) -> tuple[int, ...]:
+        read.append(name)
+        return cell_list(node, name)
+
+    monkeypatch.setattr(nexus, "cell_list", noting)
+    found = board(
+        "n: n { #interrupt-cells = <1>; #address-cells = <0>; interrupt-map = <1 &gic 0 40 4>; };"
+        "d { interrupt-parent = <&n>; interrupts = <1>, <1>; }; e { interrupts-extended = <&n 1>; };"
+    )
+    assert [line.spi for path in ("/d", "/e") for line in lines(found, path)] == [40, 40, 40]
+    assert read.count("interrupt-map") == 1
 
 
 def test_nexus_nodes_in_a_circle_are_an_error() -> None:

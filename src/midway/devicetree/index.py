@@ -1,14 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """A tree with its paths, phandles and aliases at hand."""
 
-from collections.abc import Iterator
-from functools import cached_property
+from collections.abc import Callable, Hashable, Iterator
+from typing import Any, TypeVar
 
 from midway.devicetree.node import Node
 from midway.devicetree.values import number, text
 from midway.errors import TreeError
 
 __all__ = ["Tree", "parent_path"]
+
+_Made = TypeVar("_Made")
 
 
 def parent_path(path: str) -> str:
@@ -30,6 +32,7 @@ class Tree:
                 raise TreeError("reading a device tree", answer=f"there are two nodes {path}")
             self.nodes[path] = node
         self._by_phandle = self._phandles()
+        self._made: dict[Hashable, Any] = {}
 
     def __getitem__(self, path: str) -> Node:
         try:
@@ -71,15 +74,9 @@ class Tree:
             return ()
         return tuple(name for name in node.properties if text(node, name) == path)
 
-    @cached_property
-    def stdout_path(self) -> str | None:
-        """The path of the firmware's console (/chosen/stdout-path without the options), if it exists."""
-        chosen = self.nodes.get("/chosen")
-        said = chosen and (text(chosen, "stdout-path") or text(chosen, "linux,stdout-path"))
-        if not said:
-            return None
-        said = said.partition(":")[0]
-        aliases = self.nodes.get("/aliases")
-        if not said.startswith("/") and aliases is not None:
-            said = text(aliases, said) or said
-        return said if said in self.nodes else None
+    def once(self, key: Hashable, make: Callable[[], _Made]) -> _Made:
+        """What `make` finds in the tree, found at the first call with this key only."""
+        if key not in self._made:
+            self._made[key] = make()
+        found: _Made = self._made[key]
+        return found
