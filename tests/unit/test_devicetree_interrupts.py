@@ -71,6 +71,12 @@ def test_extended_interrupts_go_first_and_can_go_to_several_controllers() -> Non
     assert [(line.controller, line.spi) for line in found] == [("/mid", None), ("/gic", 8)]
 
 
+def test_an_empty_entry_keeps_the_index_and_name_of_those_behind_it() -> None:
+    stated = 'd { interrupts-extended = <&gic 0 5 4>, <0>, <&gic 0 5 4>; interrupt-names = "a", "b", "c"; };'
+    found = lines(board(stated), "/d")
+    assert [(line.index, line.name, line.duplicate_of) for line in found] == [(0, "a", None), (2, "c", 0)]
+
+
 def test_a_nexus_maps_by_unit_address_and_specifier_under_its_mask() -> None:
     found = board(
         "bus { #address-cells = <2>; #size-cells = <1>; #interrupt-cells = <1>;"

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from midway.board.describe import device_as_json
 from midway.cli import main
 from midway.config import ProviderPolicy
 from midway.devicetree.write import write
@@ -106,6 +107,28 @@ def test_every_policy_verdict_and_severity_has_a_colour() -> None:
 def test_what_the_host_uses_the_device_for_is_in_the_picture() -> None:
     used = Finding("interface-up", Severity.REFUSAL, "10000.d", "its network interface eth0 is up", "")
     assert "its network interface eth0 is up" in texts(drawn(plan(BARE), (used,)))
+
+
+def test_a_line_that_stays_within_the_guest_leaves_the_others_their_routes() -> None:
+    within = BARE.replace(
+        "};",
+        "interrupts-extended = <&gic 0 5 4>, <&chip 3>;"
+        " chip: chip { interrupt-controller; #interrupt-cells = <1>; }; };",
+    )
+    found = plan(within)
+    said = texts(drawn(found))
+    assert "SPI 5 → SPI 0" in said
+    assert "stays within the guest" in said
+    assert "cannot be passed" not in said
+    assert [line["guest_spi"] for line in device_as_json(found)["irq"]] == [0, None]
+
+
+def test_a_line_behind_an_empty_entry_is_shown_as_one_that_cannot_be_passed() -> None:
+    found = plan(BARE.replace("};", "interrupts-extended = <&gic 0 5 4>, <0>, <&gic 0 6 4>; };"))
+    said = texts(drawn(found))
+    assert "SPI 5 → SPI 0" in said
+    assert said[said.index("SPI 6") + 1] == "cannot be passed"
+    assert [line["guest_spi"] for line in device_as_json(found)["irq"]] == [0, None]
 
 
 def test_a_trees_odd_strings_are_still_xml() -> None:

@@ -55,6 +55,13 @@ def test_extended_interrupts_become_plain_ones() -> None:
     assert found.lines[0].mode is InterruptMode.USERSPACE
 
 
+def test_a_line_behind_an_empty_entry_is_refused() -> None:
+    found = plan(device("interrupts-extended = <&gic 0 9 4>, <0>, <&gic 0 8 4>;"))
+    assert codes(found, Severity.REFUSAL) == {"line-unroutable"}
+    assert "line 2 comes after an empty entry" in findings(found, Severity.REFUSAL)[0].cause
+    assert [route.line.index for route in found.lines] == [0]
+
+
 def test_a_private_interrupt_is_refused() -> None:
     found = plan(device("interrupts = <1 7 4>, <0 3 4>;"))
     assert codes(found, Severity.REFUSAL) == {"line-unroutable"}
@@ -241,13 +248,16 @@ def test_interrupts_that_stay_within_the_device_stay_as_they_are() -> None:
             "interrupts = <0 9 4>;",
             "chip: chip { interrupt-controller; #interrupt-cells = <1>; };"
             "user { interrupt-parent = <&chip>; interrupts = <3>; };"
-            "more { interrupts-extended = <&chip 4>; };",
+            "more { interrupts-extended = <&chip 4>, <0>, <&chip 5>; };"
+            "gics { interrupts-extended = <&gic 0 9 4>, <0>, <&gic 0 9 4>; };",
         )
     )
-    chip, user, more = found.node.children
+    chip, user, more, gics = found.node.children
     phandle = chip.properties["phandle"]
     assert user.properties == {"interrupt-parent": phandle, "interrupts": cells(3)}
-    assert more.properties == {"interrupts-extended": phandle + cells(4)}
+    assert more.properties == {"interrupts-extended": phandle + cells(4, 0) + phandle + cells(5)}
+    at_gic = cell_list(gics, "interrupts-extended")
+    assert at_gic == (at_gic[0], 0, 0, 4, 0, at_gic[0], 0, 0, 4), "an empty entry keeps its place"
     assert codes(found) == set()
 
 
@@ -262,13 +272,14 @@ def test_a_line_at_a_controller_that_is_passed_too_stays_there() -> None:
         'chip: chip@50000 { compatible = "c"; reg = <0 0x50000 0 0x1000>; interrupt-controller;'
         " #interrupt-cells = <2>; #address-cells = <0>; };"
     )
-    host = board(chip + device("interrupts-extended = <&chip 3 8>, <&gic 0 9 4>;"))
+    host = board(chip + device("interrupts-extended = <&chip 3 8>, <&gic 0 9 4>, <0>, <&chip 4 8>;"))
     found, controller = plans(host, "10000.d", "50000.chip")
     (route,) = found.lines
     assert route.line.index == 1
     stated = cell_list(found.node, "interrupts-extended")
     assert cells(*stated[:3]) == controller.node.properties["phandle"] + cells(3, 8)
-    assert stated[4:] == (0, route.spi, 4)
+    assert stated[4:7] == (0, route.spi, 4)
+    assert stated[7:] == (0, stated[0], 4, 8), "an empty entry keeps its place"
     assert "interrupts" not in found.node.properties
 
 

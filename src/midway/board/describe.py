@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 
 from midway.board.plan import MachinePlan, Window
-from midway.passthrough.irq import guest_spis
+from midway.passthrough.irq import line_spis
 from midway.passthrough.routes import DevicePlan, MmioRoute
 from midway.passthrough.verdict import verdict
 
@@ -40,7 +40,6 @@ def plan_as_json(plan: MachinePlan) -> dict[str, Any]:
 def device_as_json(plan: DevicePlan) -> dict[str, Any]:
     """One device's routes, decisions and findings."""
     device = plan.device
-    spis = guest_spis(device, plan.lines)
     routes = {route.line.index: route for route in plan.lines}
     return {
         "name": device.name,
@@ -60,11 +59,11 @@ def device_as_json(plan: DevicePlan) -> dict[str, Any]:
                 "controller": line.controller,
                 "spi": line.spi,
                 "duplicate_of": line.duplicate_of,
-                "guest_spi": None if spis is None else spis[line.index],
+                "guest_spi": spi,
                 "mode": routes[line.index].mode if line.index in routes else None,
                 "mode_asked": routes[line.index].asked if line.index in routes else None,
             }
-            for line in device.lines
+            for line, spi in zip(device.lines, line_spis(device, plan.lines), strict=True)
         ],
         "providers": [
             {

@@ -44,15 +44,16 @@ def interrupt_parent(tree: Tree, path: str) -> str:
     raise TreeError(f"reading the interrupts of {path}", answer="it has no interrupt parent")
 
 
-def interrupt_wires(tree: Tree, path: str) -> tuple[Wire, ...]:
+def interrupt_wires(tree: Tree, path: str) -> tuple[Wire | None, ...]:
     """The node's interrupts as it states them, in order; `interrupts-extended` goes before `interrupts`.
 
+    None is an empty entry: an interrupt that is not there, so that others keep their index and name.
     Raises TreeError when they are malformed.
     """
     node = tree[path]
     if "interrupts-extended" in node.properties:
         found = parse_references(tree, path, "interrupts-extended", "#interrupt-cells")
-        return tuple(Wire(entry.target, entry.arguments) for entry in found if entry.target)
+        return tuple(Wire(entry.target, entry.arguments) if entry.target else None for entry in found)
     values = cell_list(node, "interrupts")
     if not values:
         return ()
@@ -83,6 +84,8 @@ def lines(tree: Tree, path: str) -> tuple[Line, ...]:
     found: list[Line] = []
     first: dict[Wire, int] = {}
     for index, stated in enumerate(interrupt_wires(tree, path)):
+        if stated is None:
+            continue
         wire = through_nexus(tree, path, stated)
         at_gic = root_gic(tree, wire.controller) is not None
         if at_gic and len(wire.specifier) not in _GIC_CELLS:

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from midway.devicetree.devices import devices_of
-from midway.devicetree.gic import gic_version
 from midway.devicetree.index import Tree
+from midway.devicetree.interrupts import root_gic
 from midway.devicetree.read import read
 from midway.errors import LabError, MidwayError
 from midway.findings import Finding, Severity
@@ -134,7 +134,7 @@ def survey(boards: Sequence[Board]) -> Survey:
 
 def _outcome(board: Board, tree: Tree, plan: DevicePlan) -> Outcome:
     device = plan.device
-    is_gic = gic_version(tree[device.node_path]) is not None
+    is_gic = root_gic(tree, device.node_path) is not None
     return Outcome(
         board,
         device.name,

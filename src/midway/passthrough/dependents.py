@@ -5,9 +5,8 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from enum import IntEnum
 
-from midway.devicetree.gic import gic_version
 from midway.devicetree.index import Tree
-from midway.devicetree.interrupts import interrupt_parent, interrupt_wires
+from midway.devicetree.interrupts import interrupt_parent, interrupt_wires, root_gic
 from midway.devicetree.nexus import through_nexus
 from midway.devicetree.node import Node
 from midway.devicetree.values import is_enabled, text
@@ -48,7 +47,7 @@ def dependents(tree: Tree) -> Dependents:
             continue
         path = prefix or "/"
         pending.extend((f"{prefix}/{child.name}", child, least) for child in node.children)
-        if gic_version(node) is not None:
+        if root_gic(tree, path) is not None:
             found[path]["/cpus"] = Need.STAYS  # all their interrupts come from it, which no node need say
         for target, need in (*_interrupts_of(tree, path), *_references_from(tree, path)):
             found[target][path] = max(need, least, found[target].get(path, need))
@@ -66,13 +65,14 @@ def _interrupts_of(tree: Tree, path: str) -> Iterator[tuple[str, Need]]:
     A controller that states none hands those of others on to its parent.
     """
     try:
-        controllers = {through_nexus(tree, path, wire).controller for wire in interrupt_wires(tree, path)}
+        stated = (wire for wire in interrupt_wires(tree, path) if wire is not None)
+        controllers = {through_nexus(tree, path, wire).controller for wire in stated}
         if not controllers and "interrupt-controller" in tree[path].properties:
             controllers = {interrupt_parent(tree, path)}
     except TreeError:
         return  # a fault of that node, found when it is passed itself
     for controller in controllers:
-        at_gic = gic_version(tree[controller]) is not None
+        at_gic = root_gic(tree, controller) is not None
         yield controller, Need.STAYS if at_gic else Need.NEEDS
 
 

@@ -13,7 +13,7 @@ from midway.findings import Finding, Severity
 from midway.host.device import HostDevice, Line
 from midway.passthrough.routes import LineRoute
 
-__all__ = ["guest_spis", "line_findings", "line_spis", "mode_findings", "plan_lines"]
+__all__ = ["line_findings", "line_spis", "mode_findings", "plan_lines"]
 
 
 def plan_lines(
@@ -36,8 +36,10 @@ def plan_lines(
             _mode(line, modes.get(line.index)),
             asked=line.index in modes,
         )
-        for line in device.lines
-        if line.duplicate_of is None and line.controller not in present and _obstacle(line, tree) is None
+        for place, line in enumerate(device.lines)
+        if line.duplicate_of is None
+        and line.controller not in present
+        and _obstacle(line, place, tree) is None
     )
 
 
@@ -67,12 +69,6 @@ def mode_findings(
             )
 
 
-def guest_spis(device: HostDevice, routes: Sequence[LineRoute]) -> tuple[int, ...] | None:
-    """The guest's SPI for each of the device's lines, duplicates included; None when one has no route."""
-    spis = line_spis(device, routes)
-    return None if None in spis else tuple(spi for spi in spis if spi is not None)
-
-
 def line_spis(device: HostDevice, routes: Sequence[LineRoute]) -> tuple[int | None, ...]:
     """The guest's SPI for each of the device's lines, duplicates included; None for one without a route."""
     by_index = {route.line.index: route.spi for route in routes}
@@ -85,7 +81,7 @@ def line_findings(
     device: HostDevice, neighbours: Sequence[HostDevice], tree: Tree, present: Collection[str] = ()
 ) -> Iterator[Finding]:
     """What is to be said of the lines; `neighbours` are the host's devices, `present` as in `plan_lines`."""
-    for line in device.lines:
+    for place, line in enumerate(device.lines):
         if line.controller in present:
             continue
         title = f"line {line.index}" + (f" ({line.name})" if line.name else "")
@@ -97,7 +93,7 @@ def line_findings(
                 f"{title} is the same interrupt as line {line.duplicate_of}: they are one in the guest too",
             )
             continue
-        obstacle = _obstacle(line, tree)
+        obstacle = _obstacle(line, place, tree)
         if obstacle is not None:
             yield Finding(
                 "line-unroutable",
@@ -138,8 +134,10 @@ def _sharers(device: HostDevice, line: Line, neighbours: Sequence[HostDevice]) -
     )
 
 
-def _obstacle(line: Line, tree: Tree) -> str | None:
-    """Why the host's kernel cannot hand the line to VFIO, None when it can."""
+def _obstacle(line: Line, place: int, tree: Tree) -> str | None:
+    """Why the host's kernel cannot hand the line, the one at `place`, to VFIO; None when it can."""
+    if line.index != place:
+        return "comes after an empty entry, at which VFIO stops counting"
     if line.spi is not None:
         return None
     if root_gic(tree, line.controller) is not None:

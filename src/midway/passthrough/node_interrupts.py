@@ -20,6 +20,7 @@ __all__ = ["GIC", "interrupt_cells", "interrupt_changes", "kept_interrupt_parent
 
 GIC = "the guest's GIC"  # its key among the guest's phandles
 _SPI = 0
+_NONE = cells(0)  # an entry of `interrupts-extended` that is none, and keeps the place of one
 
 
 def interrupt_cells(spi: int, trigger: Trigger) -> bytes:
@@ -35,17 +36,24 @@ def line_changes(work: "Copying") -> dict[str, bytes | None]:
     within = [line.controller in work.providers.present for line, _ in lines]
     if not lines or not all(spi is not None or kept for (_, spi), kept in zip(lines, within, strict=True)):
         return changes
+    count = lines[-1][0].index + 1
     routed = [(spi, line.trigger) for line, spi in lines if spi is not None]
-    if len(routed) == len(lines) and kept_interrupt_parent(work, work.device.node_path) is None:
+    if len(routed) == count and kept_interrupt_parent(work, work.device.node_path) is None:
         changes["interrupts"] = b"".join(interrupt_cells(spi, trigger) for spi, trigger in routed)
         return changes
-    changes["interrupts-extended"] = b"".join(
-        cells(work.phandles.of(GIC)) + interrupt_cells(spi, line.trigger)
+    entries = {
+        line.index: _at(work, GIC, interrupt_cells(spi, line.trigger))
         if spi is not None
-        else cells(work.phandles.of(line.controller), *line.specifier)
+        else _at(work, line.controller, cells(*line.specifier))
         for line, spi in lines
-    )
+    }
+    changes["interrupts-extended"] = b"".join(entries.get(index, _NONE) for index in range(count))
     return changes
+
+
+def _at(work: "Copying", controller: str, specifier: bytes) -> bytes:
+    """An entry of `interrupts-extended`."""
+    return cells(work.phandles.of(controller)) + specifier
 
 
 def kept_interrupt_parent(work: "Copying", path: str) -> bytes | None:
@@ -58,9 +66,10 @@ def interrupt_changes(work: "Copying", path: str) -> dict[str, bytes | None]:
     """New values for a child's interrupt properties; None drops one."""
     try:
         wires = interrupt_wires(work.tree, path)
-        if wires and all(wire.controller in work.providers.present for wire in wires):
+        stated = [wire for wire in wires if wire is not None]
+        if stated and all(wire.controller in work.providers.present for wire in stated):
             return _within(work, path, wires)
-        spis = [_spi(work, through_nexus(work.tree, path, wire)) for wire in wires]
+        spis = [_spi(work, through_nexus(work.tree, path, wire)) for wire in stated]
         parent = kept_interrupt_parent(work, path)
     except TreeError as error:
         work.find(
@@ -72,31 +81,36 @@ def interrupt_changes(work: "Copying", path: str) -> dict[str, bytes | None]:
         "interrupts-extended": None,
         "interrupt-parent": parent,
     }
-    if not wires:
+    if not stated:
         return changes
     known = [spi for spi in spis if spi is not None]
-    if len(known) == len(spis):
-        changes["interrupts"] = b"".join(known)
-        changes["interrupt-parent"] = cells(work.phandles.of(GIC))
-    else:
+    if len(known) != len(spis):
         child = path.removeprefix(work.device.node_path).removeprefix("/")
-        others = sorted({wire.controller for wire in wires})
+        others = sorted({wire.controller for wire in stated})
         work.find(
             "child-line",
             Severity.WARNING,
             f"the interrupt of its child {child} goes to {', '.join(others)} and is left out",
         )
         changes["interrupt-names"] = None
+    elif len(stated) == len(wires):
+        changes["interrupts"] = b"".join(known)
+        changes["interrupt-parent"] = cells(work.phandles.of(GIC))
+    else:
+        left = iter(known)
+        changes["interrupts-extended"] = b"".join(
+            _NONE if wire is None else _at(work, GIC, next(left)) for wire in wires
+        )
     return changes
 
 
-def _within(work: "Copying", path: str, wires: Sequence[Wire]) -> dict[str, bytes | None]:
+def _within(work: "Copying", path: str, wires: Sequence[Wire | None]) -> dict[str, bytes | None]:
     """The controllers go to the guest too: specifiers stay, phandles change."""
     changes = {"interrupt-parent": kept_interrupt_parent(work, path)}
     if "interrupts-extended" in work.tree[path].properties:
         changes["interrupts"] = None
         changes["interrupts-extended"] = b"".join(
-            cells(work.phandles.of(wire.controller), *wire.specifier) for wire in wires
+            _NONE if wire is None else _at(work, wire.controller, cells(*wire.specifier)) for wire in wires
         )
     return changes
 

@@ -6,7 +6,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from midway.config import ProviderPolicy
-from midway.passthrough.irq import guest_spis
 from midway.passthrough.routes import Decision, DevicePlan, DmaKind
 from midway.views.palette import MAPPED, MUTED, TRAPPED, Look, look_of
 from midway.views.svg import Font, clipped, wrapped
@@ -154,7 +153,8 @@ def _regions(plan: DevicePlan, width: float) -> Iterator[Card]:
 def _lines(plan: DevicePlan, width: float) -> Iterator[Card]:
     room = width - 2 * _PADDING
     modes = {route.line.index: route for route in plan.lines}
-    spis = guest_spis(plan.device, plan.lines)
+    # A line without a route is one of the refused, or it goes to a controller that the guest has too.
+    refused = any(finding.code == "line-unroutable" for finding in plan.findings)
     shown = plan.device.lines[:_MOST_LINES]
     for line in shown:
         title = f"Interrupt {line.index}" + (f" · {line.name}" if line.name else "")
@@ -164,11 +164,14 @@ def _lines(plan: DevicePlan, width: float) -> Iterator[Card]:
             yield Card(
                 clipped(title, TITLE, room), [(f"the same as {line.duplicate_of}", BODY)], MUTED, width
             )
-        elif route is None or spis is None:
+        elif route is None:
             yield Card(
                 clipped(title, TITLE, room),
-                [(clipped(where, CODE, room), CODE), ("cannot be passed", BODY)],
-                look_of(ProviderPolicy.REFUSED).colour,
+                [
+                    (clipped(where, CODE, room), CODE),
+                    ("cannot be passed" if refused else "stays within the guest", BODY),
+                ],
+                look_of(ProviderPolicy.REFUSED).colour if refused else MUTED,
                 width,
             )
         else:
