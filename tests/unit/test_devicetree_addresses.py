@@ -3,7 +3,7 @@
 
 import pytest
 
-from midway.devicetree.addresses import Span, dma_parents, dma_spans, registers, spans, translate
+from midway.devicetree.addresses import Span, cpu_spans, dma_parents, dma_spans, registers, spans, translate
 from midway.errors import TreeError
 from unit.dts import tree
 
@@ -134,3 +134,25 @@ def test_interconnects_to_memory_that_lead_in_a_circle_are_an_error() -> None:
     board = tree(f"a: a {{ interconnects = <&b>; {there} }}; b: b {{ interconnects = <&a>; {there} }};")
     with pytest.raises(TreeError, match="it comes to /a twice"):
         dma_spans(board, "/a")
+
+
+@pytest.mark.parametrize("name", ["ranges", "dma-ranges"])
+def test_buses_that_cut_addresses_into_too_many_parts_are_an_error(name: str) -> None:
+    """Two each, one below the other twenty times: together they would have a million."""
+    below = "".join(f"b {{ {name} = <0 0 0 0 1 0>, <0 0 0 0 1 0>;" for _ in range(20))
+    board = tree(f"{below} d {{ }}; {'};' * 20}")
+    at = "/b" * 20
+    with pytest.raises(TreeError, match="too many"):
+        cpu_spans(board, at) if name == "ranges" else dma_spans(board, f"{at}/d")
+
+
+def test_the_cpus_addresses_of_a_bus_are_what_all_above_it_make_of_them() -> None:
+    board = tree(
+        "outer { #address-cells = <1>; #size-cells = <1>; ranges = <0x1000 0x8 0 0x1000>;"
+        " open { ranges; }; moved { ranges = <0 0x1800 0x1000>; }; };"
+        "shut { open { ranges; }; }; open { ranges; };"
+    )
+    assert cpu_spans(board, "/outer/open") == (Span(0x1000, 0x8_0000_0000, 0x1000),)
+    assert cpu_spans(board, "/outer/moved") == (Span(0, 0x8_0000_0800, 0x800),)
+    assert cpu_spans(board, "/shut/open") == ()
+    assert cpu_spans(board, "/open") is None

@@ -5,8 +5,9 @@ import pytest
 
 from midway.board.tree import platform_buses
 from midway.config import AddressPolicy, InterruptMode
-from midway.devicetree.addresses import Span
-from midway.devicetree.node import cells, cells64, strings
+from midway.devicetree.addresses import Span, registers, translate
+from midway.devicetree.index import Tree
+from midway.devicetree.node import Node, cells, cells64, strings
 from midway.devicetree.values import cell_list
 from midway.findings import Severity
 from unit.planned import board, codes, findings, plan, plans
@@ -208,6 +209,28 @@ def test_a_child_within_the_regions_is_found_at_its_guest_address() -> None:
     assert found.node.children[0].properties["reg"] == cells(0x400, 0x100)
     place = found.mmio[0].guest_address
     assert found.node.properties["ranges"] == cells(0, 0, place, 0x4000), "only what the device has"
+
+
+@pytest.mark.parametrize(
+    ("ranges", "child"), [("ranges;", "10100"), ("ranges = <0 0x10000 0x1000>;", "100"), ("", "100")]
+)
+def test_a_child_below_buses_that_move_addresses_is_found_at_its_guest_address(
+    ranges: str, child: str
+) -> None:
+    """The first bus splits what it passes on in two, the second does nothing."""
+    one = "#address-cells = <1>; #size-cells = <1>;"
+    found = plan(
+        f'soc {{ compatible = "simple-bus"; {one}'
+        " ranges = <0 0 0xa0000000 0x10800>, <0x10800 0 0xa0010800 0x10000>;"
+        f' bus {{ compatible = "simple-bus"; {one} ranges;'
+        f' d@10000 {{ compatible = "x"; reg = <0x10000 0x1000>; {one} {ranges}'
+        f" c@{child} {{ reg = <0x{child} 0x100>; }}; }}; }}; }};",
+        "a0010000.d",
+    )
+    guest = Tree(Node("", {"#address-cells": cells(2), "#size-cells": cells(2)}, [*platform_buses([found])]))
+    path = f"/platform/{found.node.name}/c@{child}"
+    expected = found.mmio[0].guest_address + 0x100 if ranges else None
+    assert translate(guest, path, registers(guest, path)[0][0]) == expected
 
 
 def test_a_child_outside_the_regions_stays_behind_and_can_be_passed_alone() -> None:

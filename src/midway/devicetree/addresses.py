@@ -4,7 +4,8 @@
 Cell counts that a bus does not state are inherited, as Linux does, rather than the specification's defaults.
 """
 
-from collections.abc import Iterator
+import itertools
+from collections.abc import Iterable, Iterator
 
 import msgspec
 
@@ -16,6 +17,7 @@ from midway.errors import TreeError
 __all__ = [
     "Span",
     "address_cells",
+    "cpu_spans",
     "dma_parents",
     "dma_spans",
     "registers",
@@ -26,6 +28,7 @@ __all__ = [
 
 _MOST_CELLS = 4
 _TOP = 1 << 64
+_MOST_SPANS = 1024  # of several buses together, which can have as many as their numbers multiplied
 _TO_MEMORY = "dma-mem"  # the name of the interconnect that carries a device's DMA, when it is not its bus
 
 
@@ -152,15 +155,36 @@ def dma_spans(tree: Tree, path: str) -> tuple[Span, ...] | None:
     None means all of memory at its own addresses.  Raises TreeError when a `dma-ranges` is malformed or takes
     more than 64 bits, or the way to memory is malformed.
     """
-    reach: tuple[Span, ...] | None = None
-    for bus in dma_parents(tree, path):
-        if bus == "/":
-            break
-        mapping = spans(tree, bus, "dma-ranges")
-        if mapping:
-            reach = mapping if reach is None else tuple(_through(reach, mapping))
+    passed = itertools.takewhile(lambda bus: bus != "/", dma_parents(tree, path))
+    reach = _composed(path, (spans(tree, bus, "dma-ranges") for bus in passed))
     if any(max(span.child, span.parent, span.size) >= _TOP for span in reach or ()):
         raise TreeError(f"following the DMA of {path}", answer="its dma-ranges take more than 64 bits")
+    return reach
+
+
+def cpu_spans(tree: Tree, bus: str) -> tuple[Span, ...] | None:
+    """Where the CPU (`parent`) finds what is on the bus that `bus` is (`child`).
+
+    None means all at its own addresses; () that nothing is passed on.  Raises TreeError when a `ranges` is
+    malformed.
+    """
+    passed = [at for at in (bus, *tree.upwards(bus)) if at != "/"]
+    mappings = [spans(tree, at) for at in passed]
+    return () if None in mappings else _composed(bus, mappings)
+
+
+def _composed(path: str, mappings: Iterable[tuple[Span, ...] | None]) -> tuple[Span, ...] | None:
+    """What all buses make of addresses, nearest first; those that state nothing change nothing."""
+    reach: tuple[Span, ...] | None = None
+    for mapping in filter(None, mappings):
+        if reach is None:
+            reach = mapping
+            continue
+        reach = tuple(itertools.islice(_through(reach, mapping), _MOST_SPANS + 1))
+        if len(reach) > _MOST_SPANS:
+            raise TreeError(
+                f"following the buses above {path}", answer="they cut its addresses into too many"
+            )
     return reach
 
 

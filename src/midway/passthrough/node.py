@@ -6,7 +6,7 @@ The copy hangs below a bus with two cells for addresses and two for sizes, whose
 
 from collections.abc import Mapping, Sequence
 
-from midway.devicetree.addresses import Span, address_cells, size_cells, spans, translate
+from midway.devicetree.addresses import Span, address_cells, cpu_spans, size_cells, spans
 from midway.devicetree.index import parent_path
 from midway.devicetree.names import base_name
 from midway.devicetree.node import Node, cells, cells64
@@ -59,30 +59,27 @@ def _top_changes(work: Copying) -> dict[str, bytes | None]:
         return changes
     changes["reg"] = b"".join(cells64(route.guest_address, route.region.size) for route in work.mmio)
     try:
-        windows = spans(tree, top)
+        windows = _windows(work, cpu_spans(tree, top)) if "ranges" in tree[top].properties else None
         reach = spans(tree, top, "dma-ranges")
     except TreeError as error:
         work.find("malformed-ranges", Severity.REFUSAL, str(error))
         return changes
     if windows is not None:
-        changes["ranges"] = _encoded(work, _windows(work, windows)) or None
+        changes["ranges"] = _encoded(work, windows) or None
     if reach:
         changes["dma-ranges"] = _encoded(work, reach)
     return changes
 
 
-def _windows(work: Copying, windows: Sequence[Span]) -> list[Span]:
+def _windows(work: Copying, windows: Sequence[Span] | None) -> list[Span]:
     """What its bus passes on, where the guest finds it: only its regions and those of devices in it."""
     found = []
     for route in (*work.inner, *work.mmio):  # the first that fits counts
         start, end = route.region.address, route.region.address + route.region.size
-        for window in windows or (Span(start, start, end - start),):
-            parent = translate(work.tree, work.device.node_path, window.parent) if windows else start
-            if parent is None:
-                continue
-            low, high = max(start, parent), min(end, parent + window.size)
+        for window in (Span(start, start, end - start),) if windows is None else windows:
+            low, high = max(start, window.parent), min(end, window.parent + window.size)
             if low < high:
-                child = low - parent + window.child
+                child = low - window.parent + window.child
                 found.append(Span(child, low - start + route.guest_address, high - low))
     return found
 
