@@ -6,12 +6,14 @@ from typing import Any
 import pytest
 
 from midway.config import ProviderPolicy
+from midway.devicetree.index import Tree
 from midway.devicetree.node import cells, strings
 from midway.devicetree.values import cell_list, number, text
 from midway.errors import PlanError
 from midway.findings import Severity
 from midway.passthrough.policies import Rule, RuleBook
 from midway.passthrough.routes import DevicePlan
+from unit.dts import compiled
 from unit.planned import board, codes, findings, plan, plans
 
 OSC = 'osc: osc { compatible = "fixed-clock"; #clock-cells = <0>; clock-frequency = <24000000>; };'
@@ -168,6 +170,32 @@ def test_a_pool_without_a_place_is_reserved_in_the_guests_own_ram() -> None:
     assert region.properties["size"] == cells(0, 0x100000)
     assert found.node.properties["memory-region"] == region.properties["phandle"]
     assert codes(found) == codes(found, Severity.REFUSAL) == set()
+
+
+def test_a_pools_size_has_the_guests_cells_whatever_the_hosts_are() -> None:
+    host = Tree(
+        compiled(
+            """/dts-v1/; / { #address-cells = <1>; #size-cells = <1>;
+            reserved-memory { #address-cells = <1>; #size-cells = <1>; ranges;
+              pool: pool { compatible = "shared-dma-pool"; size = <0x100000>; alignment = <0x2000>; };
+              fw: fw@80000 { reg = <0x80000 1>; }; };
+            d@10000 { compatible = "x"; reg = <0x10000 0x1000>; memory-region = <&pool>; };
+            e@20000 { compatible = "x"; reg = <0x20000 0x1000>; memory-region = <&fw>; }; };"""
+        )
+    )
+    (region,) = plans(host, "10000.d")[0].pools
+    assert (region.properties["size"], region.properties["alignment"]) == (
+        cells(0, 0x100000),
+        cells(0, 0x2000),
+    )
+    assert "at 0x80000 " in findings(plans(host, "20000.e")[0], Severity.REFUSAL)[0].cause
+
+
+@pytest.mark.parametrize("size", ["<1 0 0>", "[00 01]"])
+def test_a_pool_whose_size_makes_no_sense_is_refused(size: str) -> None:
+    pool = f'pool: pool {{ compatible = "shared-dma-pool"; size = {size}; }};'
+    found = plan(f"reserved-memory {{ {pool} }};" + device("memory-region = <&pool>;"))
+    assert codes(found, Severity.REFUSAL) == {"provider-refused"}
 
 
 def test_devices_that_share_a_pool_on_the_host_have_one_each_in_the_guest() -> None:
