@@ -120,3 +120,20 @@ def test_a_phandle_given_twice_is_an_error() -> None:
 def test_aliases_are_found() -> None:
     board = Tree(compiled(BOARD))
     assert board.aliases("/soc/ethernet@10000") == ("ethernet0",)
+
+
+@pytest.mark.parametrize(
+    ("status", "there"),
+    [
+        ("", True),
+        ('status = "okay";', True),
+        ('status = "ok";', True),
+        ('status = "disabled";', False),
+        ('status = "reserved";', False),
+        ('status = "";', False),
+        ("status;", False),
+    ],
+)
+def test_a_node_is_enabled_where_linux_takes_it_to_be(status: str, there: bool) -> None:
+    board = tree(f'd@10000 {{ compatible = "x"; reg = <0 0x10000 0 0x1000>; {status} }};')
+    assert bool(devices_of(board)) == there

@@ -48,5 +48,5 @@ def text(node: Node, name: str) -> str | None:
 
 
 def is_enabled(node: Node) -> bool:
-    """Whether `status` (devicetree spec v0.4, 2.3.4) lets the node be used; absent is yes."""
-    return text(node, "status") in (None, "okay", "ok")
+    """Whether `status` (devicetree spec v0.4, 2.3.4) lets the node be used; absent is yes, empty is no."""
+    return "status" not in node.properties or text(node, "status") in ("okay", "ok")
