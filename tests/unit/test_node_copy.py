@@ -5,7 +5,7 @@ import pytest
 
 from midway.board.tree import platform_buses
 from midway.config import AddressPolicy, InterruptMode
-from midway.devicetree.addresses import Span, registers, translate
+from midway.devicetree.addresses import Span, registers, spans, translate
 from midway.devicetree.index import Tree
 from midway.devicetree.node import Node, cells, cells64, strings
 from midway.devicetree.values import cell_list
@@ -304,6 +304,19 @@ def test_a_line_at_a_controller_that_is_passed_too_stays_there() -> None:
     assert stated[4:7] == (0, route.spi, 4)
     assert stated[7:] == (0, stated[0], 4, 8), "an empty entry keeps its place"
     assert "interrupts" not in found.node.properties
+
+
+@pytest.mark.parametrize("children", ["", 'port@1 { reg = <1 1>; status = "disabled"; };'])
+def test_dma_ranges_of_the_device_are_read_with_the_cells_they_are_written_in(children: str) -> None:
+    own = "#address-cells = <1>; #size-cells = <1>;"
+    found = plan(
+        f'soc {{ compatible = "simple-bus"; {own} ranges = <0 0 0 0x100000>;'
+        ' d@10000 { compatible = "x";'
+        f" reg = <0x10000 0x1000>; {own if children else ''} dma-ranges = <0 0x4000 0x1000>;"
+        f" {children} }}; }};"
+    )
+    guest = Tree(Node("", {"#address-cells": cells(2), "#size-cells": cells(2)}, [*platform_buses([found])]))
+    assert spans(guest, f"/platform/{found.node.name}", "dma-ranges") == (Span(0, 0x4000, 0x1000),)
 
 
 def test_cells_for_children_that_stay_behind_go_with_them() -> None:

@@ -113,4 +113,6 @@ def _drop_idle_cells(original: Node, copy: Node) -> None:
 
 
 def _uses_cells(node: Node) -> bool:
-    return "ranges" in node.properties or any("reg" in child.properties for child in node.children)
+    return not node.properties.keys().isdisjoint(("ranges", "dma-ranges")) or any(
+        "reg" in child.properties for child in node.children
+    )
