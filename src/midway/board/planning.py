@@ -16,7 +16,7 @@ from midway.config import MachineConfig
 from midway.devicetree.index import Tree
 from midway.devicetree.node import Node
 from midway.devicetree.write import write
-from midway.errors import DeviceError, PlanError
+from midway.errors import PlanError
 from midway.findings import Finding, Severity
 from midway.host.device import HostDevice
 from midway.passthrough.phandles import GuestPhandles
@@ -109,11 +109,9 @@ def plan_machine(
 def _find(name: str, devices: Sequence[HostDevice]) -> HostDevice:
     found = next((device for device in devices if device.name == name), None)
     if found is None:
-        import difflib  # only here: a device that is there needs no guesses
+        from midway.host.platform import absent  # only here: a VM without devices has no need of it
 
-        near = difflib.get_close_matches(name, [device.name for device in devices], n=3)
-        remedy = f"did you mean {' or '.join(near)}?" if near else "`midway devices` lists the host's"
-        raise DeviceError("no such device on the platform bus", device=name, remedy=remedy)
+        raise absent(name, tuple(device.name for device in devices))
     return found
 
 

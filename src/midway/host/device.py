@@ -30,6 +30,7 @@ class Region(msgspec.Struct, frozen=True):
 class Line(msgspec.Struct, frozen=True):
     """One interrupt of a device, in the order of the node's interrupts.
 
+    An empty entry of these has an index, and no line.
     `spi` is the shared peripheral interrupt's number at the GIC (INTID - 32); None when the line goes
     to another controller (`controller` is that node's path) or is a PPI.  `duplicate_of` is the index of an
     earlier line with the identical specifier: the two are one line.
