@@ -183,7 +183,7 @@ def _composed(path: str, mappings: Iterable[tuple[Span, ...] | None]) -> tuple[S
         reach = tuple(itertools.islice(_through(reach, mapping), _MOST_SPANS + 1))
         if len(reach) > _MOST_SPANS:
             raise TreeError(
-                f"following the buses above {path}", answer="they cut its addresses into too many"
+                f"following the buses above {path}", answer="they cut its addresses into too many parts"
             )
     return reach
 
