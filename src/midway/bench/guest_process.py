@@ -12,6 +12,7 @@ from types import TracebackType
 from typing import IO, Self
 
 from midway.errors import GuestError, HostError
+from midway.host.signals import uninterrupted
 
 __all__ = ["TIED", "GuestProcess", "piped"]
 
@@ -149,13 +150,14 @@ class GuestProcess:
         return GuestError(attempted, answer="; ".join([what, *last]))
 
     def _stop(self) -> None:
-        self._process.terminate()
-        try:
-            # Its output has to be read: it may wait for that in order to end.
-            self._process.communicate(timeout=_PATIENCE)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.communicate()
+        with uninterrupted():  # while it runs nobody else can have the device
+            self._process.terminate()
+            try:
+                # Its output has to be read: it may wait for that in order to end.
+                self._process.communicate(timeout=_PATIENCE)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+                self._process.communicate()
 
 
 def piped(file: IO[bytes] | None) -> IO[bytes]:

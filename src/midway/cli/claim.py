@@ -3,6 +3,7 @@
 
 import argparse
 
+from midway.cli.termination import orderly_termination
 from midway.host.claims import claim_lasting
 
 __all__ = ["add_parser", "run"]
@@ -19,7 +20,9 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 
 def run(arguments: argparse.Namespace) -> int:
-    for claim in claim_lasting(arguments.names, force=arguments.force):
+    with orderly_termination():
+        claims = claim_lasting(arguments.names, force=arguments.force)
+    for claim in claims:
         source = f"from {claim.previous}" if claim.previous else "from no driver"
         print(f"{claim.name}: {source} to {claim.driver}, {claim.group.node}")
     return 0

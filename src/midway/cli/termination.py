@@ -1,19 +1,36 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What SIGTERM does to commands that have something to undo."""
+"""What Ctrl-C, SIGTERM and a hang-up do to commands that have something to undo."""
 
 import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from types import FrameType
+
+from midway.host.signals import REQUESTS
 
 __all__ = ["orderly_termination"]
 
 
 @contextmanager
 def orderly_termination() -> Iterator[None]:
-    """SIGTERM is as Ctrl-C: the block is left by an exception, and what it holds is undone."""
-    before = signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
+    """A request to stop leaves the block by SystemExit, and what the block holds is undone.
+
+    Only the first does: those that come while it is being undone change nothing.
+    """
+    is_ending = False
+
+    def requested(number: int, _: FrameType | None) -> None:
+        nonlocal is_ending
+        if not is_ending:
+            is_ending = True
+            sys.exit(128 + number)
+
+    # What was ignored stays so: nohup(1) and shells in the background count on it.
+    heard = [number for number in sorted(REQUESTS) if signal.getsignal(number) is not signal.SIG_IGN]
+    before = {number: signal.signal(number, requested) for number in heard}
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)

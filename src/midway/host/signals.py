@@ -5,15 +5,15 @@ import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-__all__ = ["uninterrupted"]
+__all__ = ["REQUESTS", "uninterrupted"]
 
-_REQUESTS = frozenset({signal.SIGINT, signal.SIGTERM, signal.SIGHUP})
+REQUESTS = frozenset({signal.SIGINT, signal.SIGTERM, signal.SIGHUP})
 
 
 @contextmanager
 def uninterrupted() -> Iterator[None]:
     """Hold back requests to stop until the end; they arrive then.  Blocks them for the calling thread."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, _REQUESTS)
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, REQUESTS)
     try:
         yield
     finally:
