@@ -156,7 +156,13 @@ def test_two_boards_run_at_once(no_board: None) -> None:  # noqa: ARG001
                 assert hashlib.sha256(process.communicate(120).stdout).hexdigest() == server.sha256
 
 
-def test_nothing_of_a_board_is_left_when_its_owner_is_killed(no_board: None) -> None:  # noqa: ARG001
+def test_nothing_of_a_board_is_left_when_its_owner_is_killed_and_another_was_started(
+    no_board: None,  # noqa: ARG001
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     program = (
         "from midway.lab import board_named, start_board\n"
         "with start_board(board_named('versal')) as board:\n"
@@ -174,6 +180,10 @@ def test_nothing_of_a_board_is_left_when_its_owner_is_killed(no_board: None) -> 
             assert select.select([emulator], [], [], 60)[0] == [emulator]
         finally:
             os.close(emulator)
+    assert len(list(tmp_path.iterdir())) == 1  # the killed one's
+    with start_board(board_named("versal")) as board:
+        assert list(tmp_path.iterdir()) == [board.images]
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_lab_run_passes_status_output_and_input_on(no_board: None) -> None:  # noqa: ARG001

@@ -16,13 +16,13 @@ from midway.bench.modes import NATIVE
 from midway.bench.native_mode import native_session
 from midway.bench.results import Run
 from midway.bench.runs import as_run
-from midway.bench.scratch import scratch_directory
 from midway.bench.subject import Subject
 from midway.bench.vmm import ExactCounts, GuestSetup, GuestVmm
 from midway.bench.window import Window
 from midway.bench.workloads import Target, Workload
 from midway.board.initramfs import COMMAND_LINE
 from midway.errors import HostError, MidwayError
+from midway.scratch import scratch_directory
 
 __all__ = ["Experiment", "schedule"]
 

@@ -17,13 +17,13 @@ from statistics import mean
 import msgspec
 
 from midway.bench.results import VmmCost
-from midway.bench.scratch import scratch_directory
 from midway.bench.vmm_guest import VMMS, Images, images, offered
 from midway.bench.vmm_process import MeasuredVmm, wait_for_inits
 from midway.bench.vmm_reading import files_loaded, interpreter, moments
 from midway.errors import HostError, MidwayError, UsageError
 from midway.host.tracing import TraceInstance
 from midway.measure.trace_events import parse_trace
+from midway.scratch import scratch_directory
 
 __all__ = ["TOGETHER", "add_options", "line", "measure_costs", "run"]
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from midway.errors import HostError
 from midway.host.driver_status import kernel_release
 from midway.host.sysfs import HostFiles
+from midway.scratch import scratch_directory
 
 __all__ = [
     "MODULE",
@@ -68,8 +69,8 @@ def build(
             answer=f"{kernel_build_directory} holds no kernel headers",
             remedy="install the package linux-headers of this kernel or give --kernel-build",
         )
-    with tempfile.TemporaryDirectory(prefix="midway-") as scratch:
-        directory = Path(scratch) / _NAME
+    with scratch_directory() as scratch:
+        directory = scratch / _NAME
         directory.mkdir()
         for pattern in _SOURCES:
             for file in source.glob(pattern):

@@ -49,7 +49,7 @@ def guest_modules(cache: Cache, root: Root) -> Iterator[dict[str, Path]]:
 
 
 def _build(cache: Cache, root: Root, directory: Path) -> None:
-    with tempfile.TemporaryDirectory(prefix="midway-") as scratch:
+    with tempfile.TemporaryDirectory(dir=directory) as scratch:
         source = Path(scratch) / "source"
         source.mkdir()
         with step(f"fetching the source of kernel {root.kernel_release}"):

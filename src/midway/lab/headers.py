@@ -36,7 +36,7 @@ def _build(kernel: str, version: str, directory: Path) -> None:
     packages = (f"linux-headers-{kernel}:arm64", common, f"{_KBUILD}:amd64")
     with (
         step(f"fetching the headers of kernel {kernel}"),
-        tempfile.TemporaryDirectory(prefix="midway-") as scratch,
+        tempfile.TemporaryDirectory(dir=directory) as scratch,
     ):
         wanted = [f"{package}={version}" for package in packages]
         for package in download_packages(wanted, Path(scratch), "cannot fetch the kernel's headers"):

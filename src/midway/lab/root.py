@@ -131,16 +131,16 @@ def _unpack_packages(tree: Path) -> None:
         f"--hook-dir={_MERGED_USR_HOOK}",
         f"--include={','.join(PACKAGES)}",
     ]
-    with tempfile.NamedTemporaryFile("w", suffix=".sources", prefix="midway-") as sources:
-        sources.write("\n".join(str(source) for source in debian_sources()))
-        sources.flush()
-        Path(sources.name).chmod(0o644)
-        what = "cannot make the root of the emulated boards"
-        if os.geteuid() == 0:
-            run_tool(["mmdebstrap", "--mode=root", *options, SUITE, tree, sources.name], what)
-            return
-        archive = tree.with_suffix(".tar")
-        run_tool(["mmdebstrap", "--mode=unshare", *options, SUITE, archive, sources.name], what)
+    sources = tree.with_suffix(".sources")
+    sources.write_text("\n".join(str(source) for source in debian_sources()))
+    what = "cannot make the root of the emulated boards"
+    if os.geteuid() == 0:
+        run_tool(["mmdebstrap", "--mode=root", *options, SUITE, tree, sources], what)
+        sources.unlink()
+        return
+    archive = tree.with_suffix(".tar")
+    run_tool(["mmdebstrap", "--mode=unshare", *options, SUITE, archive, sources], what)
+    sources.unlink()
     tree.mkdir()
     run_tool(
         ["tar", "--extract", "--no-same-owner", "--exclude=./dev/*", "--file", archive, "--directory", tree],
@@ -151,7 +151,7 @@ def _unpack_packages(tree: Path) -> None:
 
 def _unpack_wheels(tree: Path) -> None:
     platforms = [option for tag in _WHEEL_TAGS for option in ("--platform", tag)]
-    with tempfile.TemporaryDirectory(prefix="midway-") as scratch:
+    with tempfile.TemporaryDirectory(dir=tree.parent) as scratch:
         command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary=:all:"]
         command += [
             "--python-version",

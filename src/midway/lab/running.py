@@ -4,7 +4,6 @@
 import contextlib
 import socket
 import subprocess
-import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -23,6 +22,7 @@ from midway.lab.payload import build_payload
 from midway.lab.progress import step
 from midway.lab.root import Root, root_recipe
 from midway.lab.uart import SpareUart
+from midway.scratch import scratch_directory
 
 __all__ = ["RunningBoard", "start_board"]
 
@@ -84,8 +84,8 @@ def start_board(
 
     `files` are shipped below /opt/midway (see build_payload); `nic` is one of two connected stream sockets,
     whose other one another board has: their spare NICs are then joined, and this one is closed here.  `debug`
-    shows the console on standard error.  Raises BoardLostError when the board does not come up, LabError when
-    it cannot be prepared.
+    shows the console on standard error.  Raises BoardLostError when the board does not come up, LabError or
+    HostError when it cannot be prepared.
     """
     with ExitStack() as stack:
         cache = cache or Cache()
@@ -93,10 +93,10 @@ def start_board(
         shipped = {"clock": str(int(time.time())).encode(), **(files or {})}
         if board.vfio and (module := driver_module(cache, root, stack)):
             shipped |= {_DRIVER: module, "modules": _modules_to_load(board).encode()}
-        scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="midway-")))
+        scratch = stack.enter_context(scratch_directory())
         init = (Path(__file__).parent / "onboard/initramfs-init.sh").read_text()
         initramfs = build_initramfs(root.tree, root.kernel_release, board.modules, init, {})
-        (scratch / INITRAMFS).write_bytes(initramfs + build_payload(shipped))
+        (scratch / INITRAMFS).write_bytes(initramfs + build_payload(shipped, scratch))
         with step(f"booting the board {board.name}"):
             running = _boot(stack, board, root, scratch, nic, debug=debug)
         yield running

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The files that a benchmark makes for other programs do not pile up, however it ends."""
+"""The files that a command makes for other programs do not pile up, however it ends."""
 
 import subprocess
 import sys
@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from midway.bench.scratch import scratch_directory
+from midway.scratch import scratch_directory
 
 HOLDER = """
-from midway.bench.scratch import scratch_directory
+from midway.scratch import scratch_directory
 with scratch_directory() as directory:
     (directory / "initrd").write_bytes(b"an image")
     print(directory, flush=True)
@@ -29,7 +29,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @contextmanager
-def benchmark() -> Iterator[tuple[subprocess.Popen[str], Path]]:
+def another() -> Iterator[tuple[subprocess.Popen[str], Path]]:
     """Another process that has a directory until it is told something."""
     command = [sys.executable, "-c", HOLDER]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
@@ -45,16 +45,16 @@ def test_a_directory_is_gone_after_its_block(place: Path) -> None:
     assert list(place.iterdir()) == []
 
 
-def test_what_a_killed_benchmark_left_is_removed_by_the_next(place: Path) -> None:
-    with benchmark() as (process, left):
+def test_what_a_killed_command_left_is_removed_by_the_next(place: Path) -> None:
+    with another() as (process, left):
         process.kill()
     assert (left / "initrd").exists()
     with scratch_directory() as directory:
         assert list(place.iterdir()) == [directory]
 
 
-def test_what_another_benchmark_uses_is_left_alone() -> None:
-    with benchmark() as (_, used), scratch_directory():
+def test_what_another_command_uses_is_left_alone() -> None:
+    with another() as (_, used), scratch_directory():
         assert (used / "initrd").exists()
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A benchmark's files for other programs: gone with it, or removed by the next benchmark if it is killed."""
+"""Files of a command for other programs: gone with it, or removed by the next command if it is killed."""
 
 import fcntl
 import os
@@ -20,14 +20,14 @@ _PREFIX = ".midway-scratch-"  # hidden: nobody calls a directory of results so
 def scratch_directory() -> Iterator[Path]:
     """A new directory of this user's, gone after the block.
 
-    A benchmark holds a lock on its own, which the kernel drops however the benchmark ends; those that nobody
-    holds are removed first.  Raises HostError where none can be made.
+    Its owner holds a lock on it, which the kernel drops however the owner ends; those that nobody holds are
+    removed first.  Raises HostError where none can be made.
     """
     _remove_left()
     try:
         directory, lock = _locked()
     except OSError as error:
-        raise HostError("making a directory for a benchmark's files", answer=error.strerror) from error
+        raise HostError("making a directory for temporary files", answer=error.strerror) from error
     try:
         yield directory
     finally:
@@ -44,7 +44,7 @@ def _locked() -> tuple[Path, int]:
             if os.fstat(lock).st_nlink:
                 return directory, lock
             os.close(lock)
-        # Another benchmark that began at the same time took it for one that was left.
+        # Another process that began at the same time took it for one that was left.
 
 
 def _remove_left() -> None:
