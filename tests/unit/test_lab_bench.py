@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """What `midway lab bench` makes of several boards' results, and of a part that fails."""
 
+import signal
+from collections.abc import Iterator
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 import pytest
@@ -14,9 +16,11 @@ from midway.errors import BoardLostError, LabError
 from midway.lab import bench
 from midway.lab.bench import FULL, QUICK, Gathered, gather
 from midway.lab.bench_results import merged
-from midway.lab.bench_run import Part
+from midway.lab.bench_run import Part, bench_on
+from midway.lab.frames import Frame, Kind
 from midway.lab.guest import GuestReport
 from midway.lab.onboard.fleet import proportional_set_size
+from midway.lab.running import RunningBoard
 from midway.lab.scale import scale_run
 from unit.bench_examples import made_up
 
@@ -91,9 +95,12 @@ def test_without_any_part_there_are_no_results_but_an_error() -> None:
         together(Gathered(failures=("the board is lost",)))
 
 
-def test_a_part_that_fails_leaves_those_before_and_behind_it(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("error", [BoardLostError("the board is lost"), TimeoutError("no answer")])
+def test_a_part_that_fails_leaves_those_before_and_behind_it(
+    error: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def lost(*_: object) -> Gathered:
-        raise BoardLostError("the board is lost")
+        raise error
 
     def whole(_: object, gathered: Gathered, __: object) -> Gathered:
         return gathered.with_part(Part(part(), None), "a note")
@@ -130,6 +137,61 @@ def test_a_part_that_ends_early_keeps_what_it_measured() -> None:
     gathered = Gathered().with_part(Part(part(run("tcp_rr", 0)), "the guest is gone"))
     assert len(gathered.parts) == 1
     assert gathered.failures == ("the guest is gone",)
+
+
+class Board:
+    """Runs one benchmark, which leaves `results`.  One that `ends_by` a signal takes too long."""
+
+    def __init__(self, results: bytes | None, ends_by: int | None) -> None:
+        self.results = results
+        self.ends_by = ends_by
+        self.status: int | None = None
+
+    def run(self, *_: object, **__: object) -> None:
+        pass
+
+    def start(self, _: object) -> "Board":
+        return self
+
+    def frames(self, _: float) -> Iterator[Frame]:
+        yield Frame(Kind.ERROR, 1, b"midway: tcp_rr in mode irqfd\n")
+        if self.ends_by is not None:
+            raise TimeoutError
+        self.status = 0
+
+    def signal(self, number: int) -> None:
+        if number == self.ends_by:
+            self.status = -number
+
+    def wait(self, _: float) -> None:
+        if self.status is None:
+            raise TimeoutError
+
+    def get(self, _: str) -> bytes:
+        if self.results is None:
+            raise LabError("cannot read")
+        return self.results
+
+
+def measured_on(board: Board) -> Part:
+    return bench_on(cast(RunningBoard, board), [], timeout=1)
+
+
+@pytest.mark.parametrize("ends_by", [signal.SIGTERM, signal.SIGKILL])
+def test_a_benchmark_that_takes_too_long_is_ended_and_keeps_what_it_measured(ends_by: int) -> None:
+    kept = part(run("tcp_rr", 0))
+    found = measured_on(Board(msgspec.json.encode(kept), ends_by))
+    assert found == Part(kept, "midway bench run: it was ended after 1 s")
+
+
+def test_results_that_were_cut_short_are_an_error_of_their_part() -> None:
+    with pytest.raises(LabError, match="reading the results of midway bench run: Input data was truncated"):
+        measured_on(Board(msgspec.json.encode(part())[:-1], None))
+
+
+def test_a_benchmark_that_failed_before_it_measured_says_how() -> None:
+    found = measured_on(Board(None, signal.SIGTERM))
+    assert found == Part(None, "midway bench run: it was ended after 1 s")
 
 
 def test_guests_at_once_are_summed_up_and_take_as_long_as_the_slowest() -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from midway.errors import UsageError
+from midway.output import replace_file
 
 __all__ = ["FORMAT", "Counts", "CpuTime", "Machine", "Results", "Run", "ScaleRun", "VmmCost", "load", "save"]
 
@@ -150,8 +151,5 @@ def load(path: Path) -> Results:
 
 
 def save(results: Results, path: Path) -> None:
-    """Raises UsageError when the file cannot be written."""
-    try:
-        path.write_bytes(msgspec.json.format(msgspec.json.encode(results), indent=2) + b"\n")
-    except OSError as error:
-        raise UsageError(f"writing {path}", answer=error.strerror) from error
+    """As a whole or not at all.  Raises MidwayError when the file cannot be written."""
+    replace_file(path, msgspec.json.format(msgspec.json.encode(results), indent=2) + b"\n")

@@ -119,7 +119,7 @@ def gather(
     ):
         try:
             gathered = part(amount, gathered, debug)
-        except MidwayError as error:
+        except (MidwayError, TimeoutError) as error:  # a board's commands end by the latter
             gathered = replace(gathered, failures=(*gathered.failures, f"{title}: {error}"))
         after_each(gathered)
     return gathered

@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Files that commands leave: named when they cannot be written, and never half of one in place of a whole."""
+
+import os
+import resource
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from midway.errors import MidwayError
+from midway.output import check_writable, replace_file, write_file
+
+
+@contextmanager
+def files_of_at_most(size: int) -> Iterator[None]:
+    """As on a disk that is full: what goes beyond `size` bytes is refused, and what came before is there."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def test_a_place_that_cannot_be_written_is_named_before_anything_is_done(tmp_path: Path) -> None:
+    check_writable(tmp_path / "new")
+    for path, answer in ((tmp_path, "Is a directory"), (tmp_path / "none/new", "none is not there")):
+        with pytest.raises(MidwayError, match=f"writing {path}: .*{answer}"):
+            check_writable(path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    for write in (write_file, replace_file):
+        with pytest.raises(MidwayError, match=r"writing .*/none/file: No such file"):
+            write(tmp_path / "none/file", "text")
+
+
+def test_what_cannot_be_replaced_keeps_what_it_had(tmp_path: Path) -> None:
+    path = tmp_path / "results.json"
+    replace_file(path, "before")
+    with files_of_at_most(3), pytest.raises(MidwayError, match=r"writing .*results\.json: File too large"):
+        replace_file(path, "after it")
+    assert path.read_text() == "before"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_link_stays_one_when_its_file_is_replaced(tmp_path: Path) -> None:
+    link = tmp_path / "link"
+    link.symlink_to(tmp_path / "file")
+    replace_file(link, "text")
+    assert link.is_symlink()
+    assert (tmp_path / "file").read_text() == "text"
+
+
+def test_what_is_no_file_is_written_to_and_stays(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        replace_file(pipe, "text")
+        assert os.read(reader, 100) == b"text"
+    finally:
+        os.close(reader)
+    assert pipe.is_fifo()
