@@ -3,6 +3,7 @@ import errno
 import json
 import os
 import signal
+import threading
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -181,6 +182,33 @@ def test_requests_to_stop_wait_for_the_end_of_a_step() -> None:
             os.kill(os.getpid(), signal.SIGINT)
             finished = True
     assert finished
+
+
+@pytest.mark.usefixtures("interruptible")
+def test_requests_to_stop_wait_also_when_another_thread_hears_them() -> None:
+    step_ends = threading.Event()
+    listener = threading.Thread(target=step_ends.wait)
+    listener.start()
+    finished = False
+    try:
+        with pytest.raises(KeyboardInterrupt):  # noqa: PT012, SIM117
+            with uninterrupted():
+                assert listener.ident is not None
+                signal.pthread_kill(listener.ident, signal.SIGINT)
+                step_ends.set()
+                listener.join()  # it has run the signal's handler of the kernel's by then
+                finished = True
+    finally:
+        step_ends.set()
+        listener.join()
+    assert finished
+
+
+@pytest.mark.usefixtures("interruptible")
+def test_a_request_to_stop_during_a_step_that_fails_is_not_lost() -> None:
+    with pytest.raises(KeyboardInterrupt), uninterrupted():  # noqa: PT012
+        os.kill(os.getpid(), signal.SIGINT)
+        raise ValueError
 
 
 def test_waiting_for_an_event_ends_at_once_when_the_condition_holds() -> None:

@@ -11,7 +11,6 @@ from pathlib import Path
 from midway.cli import bench_report, bench_vmm_cost
 from midway.cli.termination import orderly_termination
 from midway.errors import UsageError
-from midway.host.signals import uninterrupted
 
 __all__ = ["add_parser", "run"]
 
@@ -151,14 +150,8 @@ def _progress() -> Iterator[Callable[[str], None]]:
         return
     from rich.console import Console
 
-    status = Console(stderr=True).status("")
-    # Its thread would hear the requests to stop that ours holds back while a device changes hands.
-    with uninterrupted():
-        status.start()
-    try:
+    with Console(stderr=True).status("") as status:
         yield status.update
-    finally:
-        status.stop()
 
 
 def _words(text: str) -> tuple[str, ...]:
