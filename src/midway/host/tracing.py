@@ -5,7 +5,7 @@ import errno
 import os
 import re
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -27,7 +27,7 @@ class TraceInstance:
     `events` are the names of events with their filters, "" for all of it; `buffer` is in KiB for each CPU.
     When the buffer is full nothing more is recorded (but see `pipe`), so that what there is has no holes;
     `lost` counts the rest.  Raises HostError where the kernel has no tracer or not these events, and
-    KernelError.
+    KernelError; at its end the latter only where nothing else was raised.
     """
 
     def __init__(self, events: Mapping[str, str], *, buffer: int = _BUFFER, tracefs: Path = TRACEFS) -> None:
@@ -35,6 +35,7 @@ class TraceInstance:
         self._buffer = buffer
         self._instances = tracefs / "instances"
         self._directory = self._instances / f"{_PREFIX}{os.getpid()}-{os.urandom(4).hex()}"
+        self._files = ExitStack()
 
     def __enter__(self) -> Self:
         self._remove_stale()
@@ -56,7 +57,17 @@ class TraceInstance:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._remove()
+        # Whoever was reading `lines` may be kept, with the open file, by the error's traceback.
+        self._files.close()
+        try:
+            self._remove()
+        except OSError as refused:
+            if error is None:
+                raise KernelError(
+                    f"removing the tracer's instance {self._directory}",
+                    refused.errno or 0,
+                    remedy="the next recording removes it, unless somebody still reads it",
+                ) from refused
 
     def start(self) -> None:
         self._set("tracing_on", "1")
@@ -67,6 +78,7 @@ class TraceInstance:
     def lines(self) -> Iterator[str]:
         """What was recorded, as the kernel prints it; in the order of time, once it was stopped."""
         with (self._directory / "trace").open(encoding="utf-8", errors="replace") as file:
+            self._files.push(file)
             yield from file
 
     def pipe(self) -> int:
