@@ -84,6 +84,61 @@ def test_what_is_worse_by_less_or_better_does_not_fail(before: Path, slower: Pat
     assert main(["bench", "compare", str(slower), str(before), "--fail-if-worse", "10"]) == 0
 
 
+def without(results: Results, *, mode: str, workload: str | None = None) -> Results:
+    kept = [run for run in results.runs if run.mode != mode or (workload and run.workload != workload)]
+    return msgspec.structs.replace(results, runs=tuple(kept))
+
+
+@pytest.fixture
+def whole(tmp_path: Path) -> tuple[Results, Path]:
+    """As little as there can be of everything, and its file."""
+    results = made_up(repetitions=1, modes=MODES, workloads=2)
+    return results, saved(tmp_path / "whole.json", results)
+
+
+def test_what_only_one_of_them_has_is_said_and_what_is_missing_fails_if_it_was_asked(
+    whole: tuple[Results, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    results, path = whole
+    scale = tuple(run for run in results.scale if run.guests < 4)
+    costs = tuple(cost for cost in results.vmm_costs if cost.vmm != "kvmtool")
+    for what, less in (
+        ("forward", without(results, mode="forward")),
+        ("tcp_rr, irqfd", without(results, mode="irqfd", workload="tcp_rr")),
+        ("4 guests with 1 device", msgspec.structs.replace(results, scale=scale)),
+        ("kvmtool", msgspec.structs.replace(results, vmm_costs=costs)),
+    ):
+        other = saved(tmp_path / "other.json", less)
+        assert main(["bench", "compare", str(path), str(other), "--fail-if-worse", "10"]) == 1
+        assert f"midway: only in A: {what}\n" in capsys.readouterr().err
+        assert main(["bench", "compare", str(other), str(path), "--fail-if-worse", "10"]) == 0
+        assert f"midway: only in B: {what}\n" in capsys.readouterr().err
+
+
+def test_a_metric_that_is_missing_is_named_and_is_no_failure_if_none_was_asked(
+    whole: tuple[Results, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    results, path = whole
+    runs = [
+        msgspec.structs.replace(run, counts=msgspec.structs.replace(run.counts, instructions=None))
+        for run in results.runs
+    ]
+    other = saved(tmp_path / "other.json", msgspec.structs.replace(results, runs=tuple(runs)))
+    assert main(["bench", "compare", str(path), str(other)]) == 0
+    assert "only in A: tcp_rr, forward: instructions per operation\n" in capsys.readouterr().err
+
+
+def test_the_notes_of_both_are_said(
+    whole: tuple[Results, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    results, path = whole
+    failed = msgspec.structs.replace(results, notes=("failed: \x1b",))
+    assert main(["bench", "compare", str(path), str(saved(tmp_path / "other.json", failed))]) == 0
+    said = capsys.readouterr().err
+    assert "midway: A notes: These figures are made up.\n" in said
+    assert "midway: B notes: failed: ?\n" in said
+
+
 def test_what_else_is_not_the_same_is_said(
     before: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

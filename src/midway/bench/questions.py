@@ -8,7 +8,7 @@ from midway.bench.metrics import MODES, VMMS, Key, Series, cost_series, headline
 from midway.bench.results import Results
 from midway.bench.statistics import Difference, Pair, Question, answer
 
-__all__ = ["Comparison", "compare_files", "compare_modes", "subject_of"]
+__all__ = ["Comparison", "compare_files", "compare_modes", "only_in", "subject_of"]
 
 # Asked of all workloads together as well: every workload has these.
 _OVERALL = (
@@ -61,6 +61,41 @@ def compare_files(before: Results, after: Results) -> Comparison:
         _Sides(costs, new_costs, [(vmm, vmm) for vmm in _variants(costs, VMMS)]),
         _rates(before),
     )
+
+
+def only_in(first: Results, second: Results) -> list[Key]:
+    """What one has and the other has not, each at its coarsest: "" for the group where the whole variant is
+    missing, for the variant where the whole group is, and for the metric where all of both is.
+    """
+    found: dict[Key, None] = {}
+    for series in (run_series, cost_series, _scale_series):
+        other = series(second)
+        groups, variants = ({key[at] for key in other} for at in (0, 1))
+        pairs = {(key.group, key.variant) for key in other}
+        for key in series(first):
+            if key.variant not in variants:
+                found[Key("", key.variant, "")] = None
+            elif key.group not in groups:
+                found[Key(key.group, "", "")] = None
+            elif (key.group, key.variant) not in pairs:
+                found[Key(key.group, key.variant, "")] = None
+            elif key not in other:
+                found[key] = None
+    return list(found)
+
+
+def _scale_series(results: Results) -> dict[Key, tuple[float, ...]]:
+    """Guests in numbers, of which nothing is compared: whether they are there."""
+    return {
+        Key(f"{_many(run.guests, 'guest')} with {_many(run.devices, 'device')}", run.mode, ""): (
+            run.interrupts_per_s,
+        )
+        for run in results.scale
+    }
+
+
+def _many(number: int, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 
 class _Sides(NamedTuple):

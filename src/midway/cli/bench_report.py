@@ -15,6 +15,7 @@ from midway.cli.tables import print_table, printable
 from midway.errors import UsageError
 
 if TYPE_CHECKING:
+    from midway.bench.metrics import Key
     from midway.bench.questions import Comparison
     from midway.bench.statistics import Difference
 
@@ -32,7 +33,7 @@ def add_actions(actions: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         "--fail-if-worse",
         type=float,
         metavar="PERCENT",
-        help="exit with status 1 if anything is really worse, by more than this",
+        help="exit with status 1 if anything is really worse, by more than this, or missing in B",
     )
 
     report = add_action(
@@ -57,20 +58,29 @@ def _compare(arguments: argparse.Namespace) -> int:
     if limit is not None and not 0 <= limit < math.inf:
         raise UsageError("--fail-if-worse is a percentage, 0 or more")
     from midway.bench.limits import tidied
-    from midway.bench.questions import compare_files
+    from midway.bench.questions import compare_files, only_in
 
     before, after = tidied(load(arguments.before)), tidied(load(arguments.after))
     comparison = compare_files(before, after)
-    for warning in _unlike(before, after):
+    missing = only_in(before, after)
+    for warning in (
+        *_noted("A", before),
+        *_noted("B", after),
+        *_unlike(before, after),
+        *(f"only in A: {_called(key)}" for key in missing),
+        *(f"only in B: {_called(key)}" for key in only_in(after, before)),
+    ):
         print(f"midway: {printable(warning)}", file=sys.stderr)
     if arguments.json:
         print(json.dumps(_as_json(comparison), indent=2))
     else:
         _show(comparison, is_emulated=before.machine.emulated or after.machine.emulated)
-    return 0 if limit is None else _status(comparison, limit)
+    if limit is None:
+        return 0
+    return 1 if _any_worse(comparison, limit) or missing else 0
 
 
-def _status(comparison: "Comparison", limit: float) -> int:
+def _any_worse(comparison: "Comparison", limit: float) -> bool:
     """Whatever is worse by more than `limit` percent is named, and what cannot be told of that is counted."""
     from midway.bench.statistics import Verdict
 
@@ -87,7 +97,20 @@ def _status(comparison: "Comparison", limit: float) -> int:
             f"midway: {unknown} more look worse by more than {limit:g} %, which so few runs cannot tell",
             file=sys.stderr,
         )
-    return 1 if real else 0
+    return bool(real)
+
+
+def _noted(name: str, results: Results) -> Iterator[str]:
+    """What was noted when they were measured: what failed, for instance."""
+    return (f"{name} notes: {note}" for note in results.notes)
+
+
+def _called(key: "Key") -> str:
+    from midway.bench.metrics import metric_named
+    from midway.bench.words import phrase
+
+    place = ", ".join(name for name in (key.group, key.variant) if name)
+    return f"{place}: {phrase(metric_named(key.metric))}" if key.metric else place
 
 
 def _unlike(before: Results, after: Results) -> Iterator[str]:
