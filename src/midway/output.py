@@ -7,16 +7,27 @@ from pathlib import Path
 
 from midway.errors import MidwayError
 
-__all__ = ["check_writable", "replace_file", "write_file"]
+__all__ = ["check_writable", "make_directory", "replace_file", "write_file"]
 
 
-def check_writable(path: Path) -> None:
+def check_writable(*paths: Path | None) -> None:
     """What a command would only find out at its end is said before it begins.  Raises MidwayError."""
-    if path.is_dir():
-        raise MidwayError(f"writing {path}", answer=os.strerror(errno.EISDIR))
-    place = path if path.exists() else path.parent
-    if not os.access(place, os.W_OK):
-        raise MidwayError(f"writing {path}", answer=f"{place} is not there, or not writable")
+    for path in paths:
+        if path is None:
+            continue
+        if path.is_dir():
+            raise MidwayError(f"writing {path}", answer=os.strerror(errno.EISDIR))
+        place = path if path.exists() else path.parent
+        if not os.access(place, os.W_OK):
+            raise MidwayError(f"writing {path}", answer=f"{place} is not there, or not writable")
+
+
+def make_directory(path: Path) -> None:
+    """With those above it, unless it is there.  Raises MidwayError."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise MidwayError(f"writing to {path}", answer=error.strerror) from error
 
 
 def write_file(path: Path, content: str | bytes) -> None:

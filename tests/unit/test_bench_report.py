@@ -16,7 +16,7 @@ from midway.bench.charts import charts_of
 from midway.bench.limits import tidied
 from midway.bench.report import CHARTS, report_html, write_report
 from midway.bench.results import Results, load
-from midway.errors import HostError, UsageError
+from midway.errors import HostError, MidwayError, UsageError
 from unit.bench_examples import drawn, made_up
 from unit.bench_strategies import results
 
@@ -222,7 +222,7 @@ def test_results_that_no_page_can_show_write_nothing(tmp_path: Path) -> None:
 def test_a_directory_that_cannot_be_made_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(report_module, "charts_of", lambda _: [])
     (tmp_path / "file").write_text("")
-    with pytest.raises(HostError, match=r"writing .*file/charts: Not a directory"):
+    with pytest.raises(MidwayError, match=r"writing to .*file/charts: Not a directory"):
         write_report(made_up(repetitions=1, workloads=1), tmp_path / "file")
 
 

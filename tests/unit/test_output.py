@@ -6,9 +6,11 @@ import resource
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
+from midway.cli import main
 from midway.errors import MidwayError
 from midway.output import check_writable, replace_file, write_file
 
@@ -29,6 +31,34 @@ def test_a_place_that_cannot_be_written_is_named_before_anything_is_done(tmp_pat
     for path, answer in ((tmp_path, "Is a directory"), (tmp_path / "none/new", "none is not there")):
         with pytest.raises(MidwayError, match=f"writing {path}: .*{answer}"):
             check_writable(path)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "lab demo --json {}/x",
+        "lab irq-cost --json {}/x",
+        "lab vmm-cost --json {}/x",
+        "lab bench --output {}-report --json {}/x",
+        "lab trace-pictures {}",
+        "bench vmm-cost --json {}/x",
+        "trace eth0 --json {}/x",
+        "trace eth0 --svg {}/x",
+    ],
+)
+def test_commands_that_take_long_say_so_before_they_begin(
+    command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def begun(*_: object, **__: object) -> NoReturn:
+        pytest.fail("it began")
+
+    for name in ("cli.lab_experiments", "lab.irq_cost", "lab.vmm_cost", "lab.bench", "lab.trace_pictures"):
+        monkeypatch.setattr(f"midway.{name}.start_board", begun)
+    for name in ("lab.bench.start_pair", "bench.vmm_cost.scratch_directory", "measure.trace.record_line"):
+        monkeypatch.setattr(f"midway.{name}", begun)
+    assert main(command.replace("{}", str(tmp_path / "none")).split()) == 1
+    assert capsys.readouterr().err.startswith(f"midway: writing {tmp_path / 'none'}/")
     assert list(tmp_path.iterdir()) == []
 
 

@@ -2,7 +2,7 @@
 """A benchmark's report: one page that needs nothing else, the charts as files, and results.json."""
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from importlib import resources
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,7 +16,7 @@ from midway.bench.results import Results, save
 from midway.bench.statistics import ALPHA, Difference, runs_needed
 from midway.bench.tables import Table, cost_tables, difference_table, run_tables, scale_tables
 from midway.bench.words import summary_of
-from midway.errors import HostError
+from midway.output import make_directory, write_file
 from midway.views.palette import CARD, FAINT, INK, MUTED
 
 __all__ = ["CHARTS", "report_html", "write_report"]
@@ -52,18 +52,18 @@ def write_report(results: Results, directory: Path) -> None:
     """Write report.html, results.json, and every chart as charts/bench-NAME.svg and .png, into `directory`,
     which is made if it is not there.
 
-    Raises UsageError for results that no page can show, HostError when a library is missing or a file cannot
-    be written.
+    Raises UsageError for results that no page can show, HostError when a library is missing, MidwayError when
+    a file cannot be written.
     """
     tidy = tidied(results)
     charts = charts_of(tidy)
     page = report_html(tidy, charts)
-    _write(directory / CHARTS, lambda path: path.mkdir(parents=True, exist_ok=True))
+    make_directory(directory / CHARTS)
     for chart in charts:
-        _write(directory / CHARTS / f"bench-{chart.name}.svg", _text_writer(chart.svg))
-        _write(directory / CHARTS / f"bench-{chart.name}.png", _bytes_writer(chart.png()))
+        write_file(directory / CHARTS / f"bench-{chart.name}.svg", chart.svg)
+        write_file(directory / CHARTS / f"bench-{chart.name}.png", chart.png())
     save(tidy, directory / "results.json")
-    _write(directory / "report.html", _text_writer(page))
+    write_file(directory / "report.html", page)
 
 
 def report_html(results: Results, charts: Sequence[Chart]) -> str:
@@ -141,18 +141,3 @@ def _printable(value: object) -> object:
 def _duration(seconds: float) -> str:
     minutes, rest = divmod(round(max(0.0, min(seconds, 1e9))), 60)
     return f"{minutes} min {rest} s" if minutes else f"{rest} s"
-
-
-def _text_writer(text: str) -> Callable[[Path], object]:
-    return lambda path: path.write_text(text, encoding="utf-8")
-
-
-def _bytes_writer(content: bytes) -> Callable[[Path], object]:
-    return lambda path: path.write_bytes(content)
-
-
-def _write(path: Path, write: Callable[[Path], object]) -> None:
-    try:
-        write(path)
-    except OSError as error:
-        raise HostError(f"writing {path}", answer=error.strerror) from error

@@ -23,6 +23,7 @@ from midway.bench.vmm_reading import files_loaded, interpreter, moments
 from midway.errors import HostError, MidwayError, UsageError
 from midway.host.tracing import TraceInstance
 from midway.measure.trace_events import parse_trace
+from midway.output import check_writable, write_file
 from midway.scratch import scratch_directory
 
 __all__ = ["TOGETHER", "add_options", "line", "measure_costs", "run"]
@@ -117,9 +118,10 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> tuple[VmmCost, ...]:
-    """Measure as the options say, each cost told on standard error.  Raises UsageError and HostError."""
+    """Measure as the options say, each cost told on standard error.  Raises MidwayError."""
     _check("--together", arguments.together, _MOST_TOGETHER)
     _check("--repetitions", [arguments.repetitions], _MOST_REPETITIONS)
+    check_writable(arguments.json)
     costs = []
     with scratch_directory() as directory:
         guest = images(directory, arguments.kernel)
@@ -127,10 +129,7 @@ def run(arguments: argparse.Namespace) -> tuple[VmmCost, ...]:
             print(f"midway: {line(cost)}", file=sys.stderr, flush=True)
             costs.append(cost)
     if arguments.json is not None:
-        try:
-            arguments.json.write_bytes(msgspec.json.format(msgspec.json.encode(costs), indent=2) + b"\n")
-        except OSError as error:
-            raise HostError(f"writing {arguments.json}", answer=error.strerror) from error
+        write_file(arguments.json, msgspec.json.format(msgspec.json.encode(costs), indent=2) + b"\n")
     return tuple(costs)
 
 

@@ -10,8 +10,8 @@ from pathlib import Path
 from midway.board.describe import device_as_json
 from midway.cli.host_view import HostView, add_tree_option, host_view
 from midway.cli.tables import printable
-from midway.errors import MidwayError
 from midway.findings import Finding, Severity
+from midway.output import write_file
 from midway.passthrough.planner import assess
 from midway.passthrough.routes import DevicePlan, DmaKind
 from midway.passthrough.verdict import Verdict, verdict, verdict_phrase
@@ -59,10 +59,7 @@ def _usage(view: HostView, name: str) -> tuple[Finding, ...]:
 def _draw(file: Path, plan: DevicePlan, in_use: Sequence[Finding]) -> None:
     from midway.views.graph import picture
 
-    try:
-        file.write_text(picture(plan, in_use), encoding="utf-8")
-    except OSError as error:
-        raise MidwayError(f"writing {file}", answer=error.strerror) from error
+    write_file(file, picture(plan, in_use))
 
 
 def _page(plan: DevicePlan, in_use: Sequence[Finding], *, is_live: bool) -> Iterator[str]:

@@ -16,6 +16,7 @@ from midway.errors import LabError
 from midway.lab.bench import FULL, QUICK, Gathered, gather
 from midway.lab.bench_results import merged
 from midway.lab.status import emulator_version
+from midway.output import check_writable, make_directory
 
 __all__ = ["bench"]
 
@@ -42,7 +43,9 @@ def bench(output: Path, json: Path | None, *, quick: bool, debug: bool) -> int:
             for path in (output / "results.json", *([json] if json else [])):
                 save(results(gathered), path)
 
-    _make(output)
+    check_writable(json)
+    make_directory(output)
+    check_writable(output / "results.json", output / "report.html")
     gathered = gather(QUICK if quick else FULL, keep, debug=debug)
     final = results(gathered)
     Console().print(runs_table(final.runs, emulated=True))
@@ -51,11 +54,3 @@ def bench(output: Path, json: Path | None, *, quick: bool, debug: bool) -> int:
     if gathered.failures:
         raise LabError("not all was measured", answer="; ".join(gathered.failures))
     return 0
-
-
-def _make(output: Path) -> None:
-    try:
-        output.mkdir(parents=True, exist_ok=True)
-        (output / "results.json").touch()
-    except OSError as error:
-        raise LabError(f"writing to {output}", answer=error.strerror) from error

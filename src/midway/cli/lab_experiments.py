@@ -11,9 +11,10 @@ import msgspec
 
 from midway.cli.actions import add_action
 from midway.config import InterruptMode
-from midway.errors import LabError, UsageError
+from midway.errors import UsageError
 from midway.lab.boards import DEFAULT_BOARD, board_named
 from midway.lab.running import start_board
+from midway.output import check_writable, write_file
 
 __all__ = ["add_actions"]
 
@@ -73,6 +74,7 @@ def add_actions(actions: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 
 
 def _demo(arguments: argparse.Namespace) -> int:
+    check_writable(arguments.json)
     from rich.console import Console
 
     from midway.lab.demo import run_demo
@@ -88,6 +90,7 @@ def _demo(arguments: argparse.Namespace) -> int:
 def _irq_cost(arguments: argparse.Namespace) -> int:
     if not 1 <= arguments.interrupts <= 100_000:
         raise UsageError("--interrupts", answer=f"{arguments.interrupts} is not from 1 to 100000")
+    check_writable(arguments.json)
     from rich.console import Console
 
     from midway.lab.irq_cost import measure
@@ -112,6 +115,7 @@ def _bench(arguments: argparse.Namespace) -> int:
 def _vmm_cost(arguments: argparse.Namespace) -> int:
     if not 1 <= arguments.repetitions <= 100:
         raise UsageError("--repetitions", answer=f"{arguments.repetitions} is not from 1 to 100")
+    check_writable(arguments.json)
     from midway.cli.bench_vmm_cost import show
     from midway.lab.vmm_cost import measure
 
@@ -126,20 +130,14 @@ def _vmm_cost(arguments: argparse.Namespace) -> int:
 def _trace_pictures(arguments: argparse.Namespace) -> int:
     from midway.lab.trace_pictures import trace_pictures
 
+    paths = {mode: arguments.directory / f"interrupt-{mode}.svg" for mode in InterruptMode}
+    check_writable(*paths.values())
     for picture in trace_pictures(debug=arguments.debug):
-        path = arguments.directory / f"interrupt-{picture.mode}.svg"
-        try:
-            path.write_bytes(picture.svg)
-        except OSError as error:
-            raise LabError(f"writing {path}", answer=error.strerror) from error
+        write_file(paths[picture.mode], picture.svg)
         print(picture.text)
     return 0
 
 
 def _write_json(path: Path | None, data: Mapping[str, Any]) -> None:
-    if path is None:
-        return
-    try:
-        path.write_text(json.dumps(data, indent=2) + "\n")
-    except OSError as error:
-        raise LabError(f"writing {path}", answer=error.strerror) from error
+    if path is not None:
+        write_file(path, json.dumps(data, indent=2) + "\n")

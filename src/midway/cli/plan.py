@@ -15,8 +15,9 @@ from midway.cli.host_view import HostView, add_tree_option, host_view
 from midway.cli.tables import printable
 from midway.cli.vm_options import add_vm_options, config_from, given_options
 from midway.config import AddressPolicy, Backing, InterruptMode, MachineConfig
-from midway.errors import MidwayError, UsageError
+from midway.errors import UsageError
 from midway.findings import Finding, Severity
+from midway.output import write_file
 from midway.passthrough.routes import DmaKind
 
 __all__ = ["add_parser", "run"]
@@ -49,10 +50,7 @@ def run(arguments: argparse.Namespace) -> int:
     view = host_view(arguments.tree)
     plan = _plan(config, view)
     if arguments.dump_dtb is not None:
-        try:
-            arguments.dump_dtb.write_bytes(plan.tree)
-        except OSError as error:
-            raise MidwayError(f"writing {arguments.dump_dtb}", answer=error.strerror) from error
+        write_file(arguments.dump_dtb, plan.tree)
     if arguments.json:
         print(json.dumps(plan_as_json(plan), indent=2))
     else:

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from midway.cli.termination import orderly_termination
-from midway.errors import HostError, UsageError
+from midway.errors import UsageError
+from midway.output import check_writable, write_file
 
 if TYPE_CHECKING:
     from midway.measure.trace import LineTrace
@@ -39,13 +40,14 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 def run(arguments: argparse.Namespace) -> int:
     if not 0 < arguments.seconds <= 60:  # NaN is refused too
         raise UsageError("--seconds is more than 0 and at most 60")
+    check_writable(arguments.svg, arguments.json)
     from midway.measure.trace import record_line
 
     with orderly_termination():
         trace = record_line(arguments.device, arguments.line, arguments.seconds)
     _show(arguments, trace)
     if arguments.json is not None:
-        _write(arguments.json, json.dumps(trace.as_json(), indent=2) + "\n")
+        write_file(arguments.json, json.dumps(trace.as_json(), indent=2) + "\n")
     print(trace)
     return 0
 
@@ -65,11 +67,4 @@ def _show(arguments: argparse.Namespace, trace: "LineTrace") -> None:
         print(line)
     print()
     if arguments.svg is not None:
-        _write(arguments.svg, as_svg(picture))
-
-
-def _write(path: Path, text: str) -> None:
-    try:
-        path.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise HostError(f"writing {path}", answer=error.strerror) from error
+        write_file(arguments.svg, as_svg(picture))
