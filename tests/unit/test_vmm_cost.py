@@ -1,6 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """What VMMs cost, as it is read from a trace, from mappings and from the files they open, and compared."""
 
+import os
+import select
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -14,6 +18,7 @@ from midway.measure.trace_events import parse_trace
 
 TRACE = """\
 # tracer: nop
+     setpriv-410     [000] .....    10.200000: sched_process_exec: filename=/bin/setpriv pid=410 old_pid=410
               sh-410     [000] .....    10.250000: sched_process_exec: filename=/bin/m pid=410 old_pid=410
          python3-410     [000] .....    10.300000: sched_process_exec: filename=/bin/p pid=410 old_pid=410
  qemu-system-aar-77      [001] .....    10.400000: sched_process_exec: filename=/bin/q pid=77 old_pid=77
@@ -67,6 +72,26 @@ def test_a_start_is_from_the_first_exec_to_the_first_entry_of_any_of_its_threads
     tasks = {410: (410, 411, 412), 77: (77, 78)}
     found = moments(parse_trace(TRACE.splitlines()), tasks)
     assert found == {410: Moments(10.25, 11.0), 77: Moments(10.4, 12.4)}
+
+
+def test_a_vmm_does_not_outlive_a_measurement_that_is_killed() -> None:
+    program = (
+        "from midway.bench.vmm_process import MeasuredVmm, wait_for_inits\n"
+        "with MeasuredVmm(['sh', '-c', 'echo midway-bench: init; exec sleep 100']) as vmm:\n"
+        "    wait_for_inits([vmm])\n"
+        "    print(vmm.pid, flush=True)\n"
+        "    input()\n"
+    )
+    pipe = subprocess.PIPE
+    with subprocess.Popen([sys.executable, "-c", program], stdin=pipe, stdout=pipe, text=True) as measuring:
+        assert measuring.stdout is not None
+        vmm = os.pidfd_open(int(measuring.stdout.readline()))
+        try:
+            measuring.kill()
+            ended, _, _ = select.select([vmm], [], [], 30)
+        finally:
+            os.close(vmm)
+    assert ended
 
 
 def test_a_vmm_that_entered_no_guest_has_no_such_moment() -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple, Self
 
+from midway.bench.guest_process import TIED
 from midway.bench.vmm_guest import INIT_SAID, RAM
 from midway.bench.vmm_reading import memory_beside
 from midway.errors import HostError
@@ -31,7 +32,7 @@ class Sample(NamedTuple):
 
 
 class MeasuredVmm:
-    """A VMM with its guest, until the context ends; nothing of it is left then.
+    """A VMM with its guest, until the context ends or this process does; nothing of it is left then.
 
     `said` is when the guest's init was heard, in seconds of CLOCK_MONOTONIC; 0 until then.
     """
@@ -45,10 +46,12 @@ class MeasuredVmm:
         pipe = subprocess.PIPE
         self._errors = tempfile.TemporaryFile()
         try:
-            self._process = subprocess.Popen(self._argv, stdin=pipe, stdout=pipe, stderr=self._errors)
+            self._process = subprocess.Popen(
+                (*TIED, *self._argv), stdin=pipe, stdout=pipe, stderr=self._errors
+            )
         except OSError as error:
             self._errors.close()
-            raise HostError(f"starting {self._argv[0]}", answer=error.strerror) from error
+            raise HostError(f"starting {TIED[0]}", answer=error.strerror) from error
         return self
 
     def __exit__(

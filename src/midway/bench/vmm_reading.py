@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable, Mapping
 from pathlib import PurePosixPath
 from typing import NamedTuple
 
+from midway.bench.guest_process import TIED
 from midway.measure.trace_events import KVM_ENTRY, TraceEvent
 
 __all__ = ["Moments", "files_loaded", "interpreter", "memory_beside", "moments"]
@@ -19,7 +20,8 @@ _NOT_INSTALLED = ("/proc", "/sys", "/dev", "/run", "/tmp", "/var")  # noqa: S108
 
 
 class Moments(NamedTuple):
-    """Seconds of the trace's clock: a process' first exec, and when any of its threads first entered a guest.
+    """Seconds of the trace's clock: a process' first exec after that of what ties it to us, and when any of
+    its threads first entered a guest.
 
     `entered` is None where none did.
     """
@@ -39,7 +41,8 @@ def moments(events: Iterable[TraceEvent], tasks: Mapping[int, Collection[int]]) 
     entered: dict[int, float] = {}
     for event in events:
         if event.name == _EXEC and event.number("pid") in tasks:
-            executed.setdefault(event.number("pid"), event.seconds)
+            if PurePosixPath(event.fields.get("filename", "")).name != TIED[0]:
+                executed.setdefault(event.number("pid"), event.seconds)
         elif event.name == KVM_ENTRY and event.task in owners:
             entered.setdefault(owners[event.task], event.seconds)
     return {pid: Moments(seconds, entered.get(pid)) for pid, seconds in executed.items()}

@@ -14,7 +14,8 @@ from midway.lab.tools import HostTool, host_tools, run_tool
 
 __all__ = ["ArtefactStatus", "LabStatus", "emulator_version", "lab_status"]
 
-_OF_A_STATE = ("root", "headers", "driver")  # what the boards of one state of Midway are made from
+# What the boards of one state of Midway, and their guests, are made from.
+_OF_A_STATE = ("root", "headers", "driver", "guest-modules")
 
 
 @dataclass(frozen=True, slots=True)
