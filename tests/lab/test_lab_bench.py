@@ -21,10 +21,10 @@ with InstructionCounters(Linux()) as counters:
 
 @pytest.fixture(scope="module")
 def runs(emulation: None) -> dict[tuple[str, int, int], ScaleRun]:  # noqa: ARG001
-    """Of one and two guests with an engine each, and one with two, by mode, guests and devices."""
+    """Of one to four guests with an engine each, and one with four, by mode, guests and devices."""
     cache = Cache()
     with start_board(scale_board(), cache=cache) as board, guest_modules(cache, board.root) as modules:
-        found = measure_scale(board, modules, COPIES, most=2)
+        found = measure_scale(board, modules, COPIES)
     return {(run.mode, run.guests, run.devices): run for run in found}
 
 
@@ -32,7 +32,7 @@ def runs(emulation: None) -> dict[tuple[str, int, int], ScaleRun]:  # noqa: ARG0
 def test_guests_grow_in_number_and_one_has_all_engines_in_both_modes(
     runs: dict[tuple[str, int, int], ScaleRun],
 ) -> None:
-    sizes = ((1, 1), (2, 1), (1, 2))
+    sizes = ((1, 1), (2, 1), (3, 1), (4, 1), (1, 4))
     assert set(runs) == {(mode, *size) for mode in ("forward", "irqfd") for size in sizes}
 
 

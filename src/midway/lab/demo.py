@@ -63,6 +63,7 @@ def run_demo(board: RunningBoard, mode: InterruptMode | None = None) -> Mapping[
     `mode` is how the NIC's interrupts are delivered, None for the best that is offered.
     """
     device = DEVICE if mode is None else f"{DEVICE},irq={mode}"
+    taken_from = _driver(board, DEVICE)
     with DownloadServer(DOWNLOAD_SIZE) as server:
         url = f"http://{HOST_ADDRESS}:{server.port}/blob"
         task = GuestTask(script=f"URL={url}\n{_TASK}", modules=("macb",), append="ipv6.disable=1")
@@ -74,7 +75,7 @@ def run_demo(board: RunningBoard, mode: InterruptMode | None = None) -> Mapping[
                 report = guest.finish()
         with step(f"{DEVICE} is back with its driver and downloads the same"), _network_over(board, DEVICE):
             released = _download(board, DEVICE, url)
-        return _result(board, server.sha256, report, beside, released)
+        return _result(board, server.sha256, taken_from, report, beside, released)
 
 
 @contextmanager
@@ -102,13 +103,22 @@ def _interface(board: RunningBoard, device: str) -> str:
 def _download(board: RunningBoard, device: str, url: str) -> HostDownload:
     board.run(["busybox", "wget", "-q", "-O", "/tmp/blob", url], check=True)  # noqa: S108
     sha256 = board.run(["sha256sum", "/tmp/blob"], check=True).text.split()[0]  # noqa: S108
-    driver = board.run(["readlink", f"/sys/bus/platform/devices/{device}/driver"], check=True).text
     carrier = board.run(["cat", f"/sys/class/net/{_interface(board, device)}/carrier"], check=True).text
-    return HostDownload(sha256, driver.strip().rpartition("/")[2], carrier.strip() == "1")
+    return HostDownload(sha256, _driver(board, device), carrier.strip() == "1")
+
+
+def _driver(board: RunningBoard, device: str) -> str:
+    path = f"/sys/bus/platform/devices/{device}/driver"
+    return board.run(["readlink", path], check=True).text.strip().rpartition("/")[2]
 
 
 def _result(
-    board: RunningBoard, sha256: str, report: GuestReport, beside: HostDownload, released: HostDownload
+    board: RunningBoard,
+    sha256: str,
+    taken_from: str,
+    report: GuestReport,
+    beside: HostDownload,
+    released: HostDownload,
 ) -> Mapping[str, Any]:
     device = report.summary["devices"][0]
     traffic = report.interval(2, 3)
@@ -117,6 +127,7 @@ def _result(
         "board": board.board.name,
         "kernel": board.root.kernel_release,
         "device": DEVICE,
+        "taken_from": taken_from,
         "dma": device["dma"],
         "regions": {"mapped": device["mapped"], "trapped": device["trapped"]},
         "irq": {

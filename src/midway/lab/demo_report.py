@@ -19,10 +19,15 @@ def failures(result: Mapping[str, Any]) -> list[str]:
         "the guest's pings were not all answered": result["ping"]["sent"] == result["ping"]["received"] > 0,
         "the guest's download is not what was served": result["download"]["sha256_ok"],
         "the host's own download meanwhile is not what was served": result["host_nic"]["sha256_ok"],
+        "the guest had not as many interrupts as the host": result["irq"]["guest"]
+        == result["irq"]["host"]
+        > 0,
         "interrupts passed through user space": result["irq"]["mode"] == InterruptMode.USERSPACE
         or result["irq"]["user_exits_per_irq"] == 0,
         "the device's registers are not all mapped": result["regions"]["trapped"] == 0,
-        "the device is not back with a driver whose link is up": result["released"]["link_up"],
+        "the device is not back with the driver that it was taken from": result["released"]["driver"]
+        == result["taken_from"],
+        "its link is not up there": result["released"]["link_up"],
         "the download after the device's return is not what was served": result["released"]["sha256_ok"],
     }
     return [sentence for sentence, held in promises.items() if not held]
