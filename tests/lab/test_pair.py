@@ -8,10 +8,11 @@ from typing import NamedTuple
 import msgspec
 import pytest
 
+from midway.bench.metrics import MODES
 from midway.bench.results import Results
-from midway.lab.bench import MODES, NIC, guests_board
+from midway.lab.bench import NIC, guests_board
 from midway.lab.bench_run import bench_on
-from midway.lab.pair import BOARD_ADDRESS, PEER_ADDRESS, PREFIX_LENGTH, board_interface, start_pair
+from midway.lab.pair import BOARD_ADDRESS, PEER_ADDRESS, PREFIX_LENGTH, start_pair
 from midway.lab.running import RunningBoard
 
 LOADS = ("tcp_rr", "stream_bulk")
@@ -25,10 +26,15 @@ def joined(emulation: None) -> Iterator[RunningBoard]:  # noqa: ARG001
         yield pair.board
 
 
+def interface_of(board: RunningBoard) -> str:
+    """The board's name of the NIC that is joined to the peer's."""
+    return board.run(["ls", f"/sys/bus/platform/devices/{NIC}/net"], check=True).text.strip()
+
+
 @pytest.fixture
 def linked(joined: RunningBoard) -> Iterator[RunningBoard]:
     """The same while its NIC is up and has its address."""
-    nic = board_interface(joined)
+    nic = interface_of(joined)
     joined.run(["ip", "address", "add", LINK[1], "dev", nic], check=True)
     joined.run(["ip", "link", "set", nic, "up"], check=True)
     yield joined
@@ -66,7 +72,7 @@ class Measured(NamedTuple):
 def measured(joined: RunningBoard) -> Measured:
     """Two short loads in every mode."""
     options = ("--device", NIC, *LINK, "--modes", ",".join(MODES), "--workloads", ",".join(LOADS))
-    interface = board_interface(joined)
+    interface = interface_of(joined)
     before = state_of(joined, interface)
     part = bench_on(joined, [*options, "--repetitions", "1", "--seconds", "1"], timeout=900)
     assert part.failure is None

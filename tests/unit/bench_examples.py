@@ -8,11 +8,11 @@ import msgspec
 
 from midway.bench.chart_style import Chart
 from midway.bench.charts import charts_of
+from midway.bench.metrics import MODES
 from midway.bench.results import Counts, CpuTime, Machine, Results, Run, ScaleRun, VmmCost
 
 __all__ = ["drawn", "made_up"]
 
-MODES = ("native", "userspace", "irqfd", "forward", "qemu")
 # exits and user exits an interrupt, thousands of instructions an interrupt, share of native's rate
 _COSTS = {
     "native": (None, None, 11.0, 1.0),

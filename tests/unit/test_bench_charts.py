@@ -11,8 +11,9 @@ from hypothesis import HealthCheck, given, settings
 from midway.bench.chart_style import Chart, colour_of, short, shown, tick
 from midway.bench.charts import charts_of
 from midway.bench.limits import tidied
+from midway.bench.metrics import MODES
 from midway.bench.results import Results
-from unit.bench_examples import MODES, drawn, made_up
+from unit.bench_examples import drawn, made_up
 from unit.bench_strategies import results
 
 ALL = {

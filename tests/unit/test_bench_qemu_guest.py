@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from midway.bench.modes import DEFAULT_MODES, MODES, vmm_for
+from midway.bench.metrics import DEFAULT_MODES, MODES
+from midway.bench.modes import vmm_for
 from midway.bench.qemu_guest import QemuVmm, check_place, qemu_command
 from midway.bench.vmm import GuestSetup
 from midway.errors import HostError

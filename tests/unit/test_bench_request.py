@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from midway.bench.experiment import schedule
-from midway.bench.modes import MODES, check_modes
+from midway.bench.metrics import MODES
+from midway.bench.modes import check_modes
 from midway.bench.request import Request, parse_link
 from midway.cli import main
 from midway.errors import UsageError

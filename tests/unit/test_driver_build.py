@@ -76,7 +76,7 @@ def test_a_warning_ends_a_build_only_when_it_is_checked(tmp_path: Path, headers:
 def test_without_make_the_error_names_it(
     tmp_path: Path, headers: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(driver, "_PATH", str(tmp_path))
+    monkeypatch.setattr(driver, "TOOL_PATH", str(tmp_path))
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(HostError, match=r"make is not installed \(install make\)"):
         driver.build(SOURCE, headers, tmp_path)
@@ -102,7 +102,7 @@ def tools(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A PATH with only the programs that a test puts there; each notes its arguments in the file `calls`."""
     directory = tmp_path / "tools"
     directory.mkdir()
-    monkeypatch.setattr(driver, "_PATH", str(directory))
+    monkeypatch.setattr(driver, "TOOL_PATH", str(directory))
     monkeypatch.setenv("PATH", str(directory))
     return directory
 

@@ -3,6 +3,7 @@
 
 import socket
 from collections.abc import Iterator
+from queue import SimpleQueue
 
 import pytest
 
@@ -10,14 +11,14 @@ from midway.lab.uart import SpareUart
 
 
 @pytest.fixture
-def early() -> list[bytes]:
-    return []
+def early() -> SimpleQueue[bytes]:
+    return SimpleQueue()
 
 
 @pytest.fixture
-def emulator(early: list[bytes]) -> Iterator[tuple[SpareUart, socket.socket]]:
+def emulator(early: SimpleQueue[bytes]) -> Iterator[tuple[SpareUart, socket.socket]]:
     ours, theirs = socket.socketpair()
-    with theirs, SpareUart(ours, early.append) as uart:
+    with theirs, SpareUart(ours, early.put) as uart:
         yield uart, theirs
 
 
@@ -51,11 +52,9 @@ def test_a_marker_that_does_not_come_is_told_with_what_did(
 
 
 def test_what_comes_before_the_console_exists_goes_there(
-    emulator: tuple[SpareUart, socket.socket], early: list[bytes]
+    emulator: tuple[SpareUart, socket.socket], early: SimpleQueue[bytes]
 ) -> None:
     uart, line = emulator
     line.sendall(b"Booting")
-    line.shutdown(socket.SHUT_WR)
-    uart.wait_for_end()
-    assert b"".join(early) == b"Booting"
+    assert early.get(timeout=10) == b"Booting"
     assert uart.received == b""

@@ -79,7 +79,7 @@ class _Line(NamedTuple):
 def scale_chart(results: Results) -> Chart | None:
     measures: tuple[tuple[str, bool, Callable[[ScaleRun], float | None]], ...] = (
         ("interrupts/s of all", False, lambda run: run.interrupts_per_s),
-        ("exits per interrupt", True, _exits_per_interrupt),
+        ("exits per interrupt", True, lambda run: run.counts.exits_per_interrupt),
         ("memory, MiB a guest", True, lambda run: run.memory / (1 << 20)),
     )
     if not results.scale:
@@ -99,11 +99,6 @@ def scale_chart(results: Results) -> Chart | None:
         mark(axes, worth_of(is_count, results))
         said.append(_in_words(title, lines))
     return rendered(figure, "scale", head, " ".join(said))
-
-
-def _exits_per_interrupt(run: ScaleRun) -> float | None:
-    exits, interrupts = run.counts.exits, run.counts.interrupts
-    return None if exits is None or not interrupts else exits / interrupts
 
 
 def _lines(runs: Sequence[ScaleRun], measure: Callable[[ScaleRun], float | None]) -> list[_Line]:

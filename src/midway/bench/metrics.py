@@ -10,6 +10,7 @@ from typing import NamedTuple
 from midway.bench.results import Results, Run, VmmCost
 
 __all__ = [
+    "DEFAULT_MODES",
     "MODES",
     "VMMS",
     "Better",
@@ -25,7 +26,8 @@ __all__ = [
     "run_series",
 ]
 
-MODES = ("native", "userspace", "irqfd", "forward", "qemu")
+DEFAULT_MODES = ("native", "userspace", "irqfd", "forward")
+MODES = (*DEFAULT_MODES, "qemu")
 VMMS = ("midway", "qemu", "kvmtool")
 
 
@@ -121,7 +123,7 @@ def figures_of(run: Run) -> dict[str, float]:
     irqs, operations = counts.interrupts, counts.operations
     of_host, of_guest = counts.host_interrupts, counts.guest_interrupts
     figures: dict[str, float | None] = {
-        "exits_per_irq": _ratio(counts.exits, irqs),
+        "exits_per_irq": counts.exits_per_interrupt,
         "user_exits_per_irq": _ratio(counts.user_exits, irqs),
         "instructions_per_irq": _ratio(counts.instructions, irqs),
         "exits_per_operation": _ratio(counts.exits, operations),

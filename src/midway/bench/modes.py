@@ -3,27 +3,20 @@
 
 from collections.abc import Sequence
 
+from midway.bench.metrics import MODES
 from midway.bench.midway_vmm import MidwayVmm
 from midway.bench.qemu_guest import QemuVmm
 from midway.bench.vmm import GuestVmm
 from midway.config import InterruptMode
 from midway.errors import UsageError
 
-__all__ = ["DEFAULT_MODES", "MODES", "NATIVE", "QEMU", "check_modes", "vmm_for"]
+__all__ = ["NATIVE", "QEMU", "check_modes", "vmm_for"]
 
 NATIVE = "native"
 """The host itself, with the device's own driver."""
 
 QEMU = QemuVmm.mode
 """QEMU's own vfio-platform, with the same guest."""
-
-DEFAULT_MODES = (
-    NATIVE,
-    InterruptMode.USERSPACE.value,
-    InterruptMode.IRQFD.value,
-    InterruptMode.FORWARD.value,
-)
-MODES = (*DEFAULT_MODES, QEMU)
 
 
 def check_modes(names: Sequence[str]) -> tuple[str, ...]:

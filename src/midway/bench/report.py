@@ -7,7 +7,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from midway.bench.chart_style import Chart
+from midway.bench.chart_style import GRID, Chart
 from midway.bench.charts import charts_of
 from midway.bench.extra import bench_extra
 from midway.bench.limits import tidied
@@ -29,8 +29,7 @@ _COUNTS = (
     "instructions-per-operation",
 )
 _GUESTS = ("vmm-cost", "scale")
-_GRID = "#dde3ec"
-_VARIABLES = {INK: "ink", MUTED: "muted", FAINT: "faint", CARD: "card", _GRID: "grid"}
+_VARIABLES = {INK: "ink", MUTED: "muted", FAINT: "faint", CARD: "card", GRID: "grid"}
 
 
 class _Figure(NamedTuple):

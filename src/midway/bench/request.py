@@ -10,7 +10,8 @@ from pathlib import Path
 
 from midway.bench.experiment import Experiment
 from midway.bench.image import Link
-from midway.bench.modes import DEFAULT_MODES, check_modes, vmm_for
+from midway.bench.metrics import DEFAULT_MODES
+from midway.bench.modes import check_modes, vmm_for
 from midway.bench.subject import subject_of
 from midway.bench.workloads import Kind, Target, check_seconds, named, workloads_for
 from midway.errors import HostError, UsageError

@@ -41,6 +41,11 @@ class Counts(msgspec.Struct, frozen=True, kw_only=True):
         """
         return self.host_interrupts if self.guest_interrupts is None else self.guest_interrupts
 
+    @property
+    def exits_per_interrupt(self) -> float | None:
+        """None where exits were not counted or there was no interrupt."""
+        return None if self.exits is None or not self.interrupts else self.exits / self.interrupts
+
 
 class CpuTime(msgspec.Struct, frozen=True, kw_only=True):
     """Seconds of processor time while the load ran.  `host` is the whole host's busy time, `vmm` the VMM's in

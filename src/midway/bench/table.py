@@ -39,16 +39,10 @@ def runs_table(runs: Sequence[Run], *, emulated: bool) -> Table:
             f"{_number(run.rates.get(rate) for run in same)} {_RATES[rate]}" if rate else "-",
             _number(run.counts.host_interrupts for run in same),
             _number(run.counts.guest_interrupts for run in same),
-            _number(_per_interrupt(run) for run in same),
+            _number(run.counts.exits_per_interrupt for run in same),
             _number(run.counts.user_exits for run in same),
         )
     return table
-
-
-def _per_interrupt(run: Run) -> float | None:
-    if run.counts.exits is None or not run.counts.interrupts:
-        return None
-    return run.counts.exits / run.counts.interrupts
 
 
 def _number(values: Iterable[float | None]) -> str:

@@ -8,13 +8,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from midway.bench.metrics import DEFAULT_MODES
 from midway.cli import bench_report, bench_vmm_cost
 from midway.cli.termination import orderly_termination
 from midway.errors import UsageError
 
 __all__ = ["add_parser", "run"]
 
-_MODES = ("native", "userspace", "irqfd", "forward")
 _SUMMARY = "measure a device natively and in guests, with the same tools"
 _DESCRIPTION = """\
 Measure a device of this host: natively, in its own driver's hands, and in a guest for each mode.  The load,
@@ -55,9 +55,9 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     command.add_argument(
         "--modes",
         type=_words,
-        default=_MODES,
+        default=DEFAULT_MODES,
         metavar="MODE,…",
-        help=f"some of {', '.join(_MODES)} (the default), qemu",
+        help=f"some of {', '.join(DEFAULT_MODES)} (the default), qemu",
     )
     command.add_argument(
         "--workloads", type=_words, metavar="NAME,…", help="default: all that the device can do"

@@ -15,6 +15,8 @@ from midway.scratch import scratch_directory
 
 __all__ = [
     "MODULE",
+    "SOURCE",
+    "TOOL_PATH",
     "build",
     "default_kernel_build_directory",
     "default_source",
@@ -23,7 +25,10 @@ __all__ = [
 
 MODULE = "vfio-forward.ko"
 _NAME = "vfio-forward"
-_PATH = f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"  # a user's PATH need not have depmod and dkms
+TOOL_PATH = f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"  # a user's PATH need not have depmod
+SOURCE = Path(__file__).resolve().parents[3] / "drivers" / _NAME
+"""The driver's source in the checkout this package runs from; not there when it was installed without."""
+
 _SOURCES = ("*.c", "*.h", "Kbuild", "Makefile")
 _LAST_LINES = 3
 # Everything that gcc at W=1, sparse and modpost can object to ends the build.
@@ -31,16 +36,12 @@ _CHECKS = ("W=1", "C=2", "KCFLAGS=-Werror", "CF=-Wsparse-error -D__CHECK_ENDIAN_
 
 
 def default_source() -> Path:
-    """The driver's source in the checkout this package runs from.
-
-    Raises HostError when the package is installed without it.
-    """
-    source = Path(__file__).resolve().parents[3] / "drivers" / _NAME
-    if not source.is_dir():
+    """SOURCE.  Raises HostError where it is not."""
+    if not SOURCE.is_dir():
         raise HostError(
-            f"cannot find the source of {_NAME}", answer=f"{source} is not there", remedy="give --source"
+            f"cannot find the source of {_NAME}", answer=f"{SOURCE} is not there", remedy="give --source"
         )
-    return source
+    return SOURCE
 
 
 def default_kernel_build_directory(files: HostFiles) -> Path:
@@ -95,7 +96,7 @@ def install(files: HostFiles, source: Path, *, module: Path | None = None) -> st
     Raises HostError.
     """
     release = kernel_release(files)
-    if module is None and shutil.which("dkms", path=_PATH):
+    if module is None and shutil.which("dkms", path=TOOL_PATH):
         return _install_with_dkms(files, source, release)
 
     attempted = f"cannot install {_NAME}"
@@ -166,7 +167,7 @@ def _run(command: Sequence[str], attempted: str) -> str:
     try:
         done = subprocess.run(
             command,
-            env=os.environ | {"LC_ALL": "C", "PATH": _PATH},
+            env=os.environ | {"LC_ALL": "C", "PATH": TOOL_PATH},
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,

@@ -9,6 +9,7 @@ run on a third, whose memory suits them, and what a VMM itself costs is measured
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
+from midway.bench.metrics import MODES
 from midway.bench.results import Results, ScaleRun, VmmCost
 from midway.bench.workloads import Kind, workloads_for
 from midway.errors import MidwayError
@@ -21,10 +22,9 @@ from midway.lab.running import RunningBoard, start_board
 from midway.lab.scale import measure_scale, scale_board
 from midway.lab.vmm_cost import measure_on
 
-__all__ = ["FULL", "MODES", "NIC", "QUICK", "Amount", "Gathered", "gather", "guests_board"]
+__all__ = ["FULL", "NIC", "QUICK", "Amount", "Gathered", "gather", "guests_board"]
 
 NIC = "ff0d0000.ethernet"
-MODES = ("native", "userspace", "irqfd", "forward", "qemu")
 WORKLOADS = tuple(workload.name for workload in workloads_for(Kind.NETWORK))
 _ENGINE = "ffa80000.dma"
 _ENGINE_MODULES = ("zynqmp_dma", "dmatest")

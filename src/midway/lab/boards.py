@@ -15,7 +15,6 @@ __all__ = [
     "HOST_ADDRESS",
     "HOST_NIC",
     "PEER",
-    "SPARE_NIC",
     "Board",
     "SpareDisk",
     "board_named",
@@ -23,7 +22,7 @@ __all__ = [
 
 HOST_ADDRESS = "10.0.2.2"  # where a board or its guest reaches servers on this machine's 127.0.0.1
 HOST_NIC = "52:54:00:12:34:56"  # the NIC that the board itself uses; QEMU's first default address
-SPARE_NIC = "52:54:00:12:34:57"  # the one for guests
+_SPARE_NIC = "52:54:00:12:34:57"  # the one for guests
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +98,7 @@ _VERSAL = Board(
     console=("-serial", "chardev:console", "-serial", "chardev:uart", *_VIRTIO_CONSOLE),
     network=("-nic", f"user,ipv6=off,mac={HOST_NIC}"),
     # QEMU hands the board's MACs out in this order: all of -nic, then all of -net.
-    spare_nic=("-net", f"nic,netdev=spare,macaddr={SPARE_NIC}"),
+    spare_nic=("-net", f"nic,netdev=spare,macaddr={_SPARE_NIC}"),
     modules=(*_MODULES, "macb"),
     arguments=("console=hvc0", "earlycon=pl011,0xff000000", _NO_UART_DRIVER, *_HUGE_PAGES),
     spare_disks=(SpareDisk("midway-spare", 0),),
@@ -126,7 +125,7 @@ _VIRT = Board(
         *("-netdev", "user,id=own,ipv6=off"),
         *("-device", f"virtio-net-device,bus=virtio-mmio-bus.28,netdev=own,mac={HOST_NIC}"),
     ),
-    spare_nic=("-device", f"virtio-net-device,bus=virtio-mmio-bus.16,netdev=spare,mac={SPARE_NIC}"),
+    spare_nic=("-device", f"virtio-net-device,bus=virtio-mmio-bus.16,netdev=spare,mac={_SPARE_NIC}"),
     modules=(*_MODULES, "virtio_net"),
     # Without nokaslr the kernel also isolates its page tables, which makes emulation slower.
     arguments=("console=hvc0", "earlycon=pl011,0x9000000", _NO_UART_DRIVER, "nokaslr", *_HUGE_PAGES),

@@ -14,16 +14,14 @@ from midway.lab.root import Root
 
 __all__ = ["driver_module", "driver_recipe"]
 
-_SOURCE = Path(__file__).resolve().parents[3] / "drivers/vfio-forward"
-
 
 def driver_recipe(cache: Cache, root: Root) -> Recipe | None:
     """How to build the driver for the kernel of `root`; None where its source is not."""
-    if not _SOURCE.is_dir():
+    if not host_driver.SOURCE.is_dir():
         return None
     headers = headers_recipe(root)
     digest = hashlib.sha256()
-    for path in sorted(_SOURCE.iterdir()):
+    for path in sorted(host_driver.SOURCE.iterdir()):
         if path.suffix in (".c", ".h") or path.name == "Kbuild":
             digest.update(path.name.encode() + b"\0" + path.read_bytes())
     inputs = {"headers": headers.key, "source": digest.hexdigest(), "recipe": Path(__file__).read_text()}
@@ -39,4 +37,4 @@ def driver_module(cache: Cache, root: Root, stack: ExitStack) -> Path | None:
 def _build(cache: Cache, headers: Recipe, kernel: str, directory: Path) -> None:
     with cache.use(headers) as unpacked, step("building the driver vfio-forward"):
         build_directory = kernel_build_directory(unpacked, kernel)
-        host_driver.build(_SOURCE, build_directory, directory, cross_compile=CROSS_COMPILE)
+        host_driver.build(host_driver.SOURCE, build_directory, directory, cross_compile=CROSS_COMPILE)

@@ -11,12 +11,12 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
 from midway.errors import LabError
-from midway.lab.boards import PEER, SPARE_NIC, Board
+from midway.lab.boards import PEER, Board
 from midway.lab.cache import Cache
 from midway.lab.progress import step
 from midway.lab.running import RunningBoard, start_board
 
-__all__ = ["BOARD_ADDRESS", "PEER_ADDRESS", "PREFIX_LENGTH", "Pair", "board_interface", "start_pair"]
+__all__ = ["BOARD_ADDRESS", "PEER_ADDRESS", "PREFIX_LENGTH", "Pair", "start_pair"]
 
 PEER_ADDRESS = "192.168.77.2"
 BOARD_ADDRESS = "192.168.77.1"  # for the board's end, whoever has it: the board itself or a guest
@@ -55,12 +55,3 @@ def _start_servers(peer: RunningBoard) -> None:
     process = peer.start(_SERVERS)
     if next(process.lines(), None) != "listening":
         raise LabError("starting the servers of the peer", answer=f"exit status {process.status}")
-
-
-def board_interface(board: RunningBoard) -> str:
-    """The board's name of the NIC that is joined to the peer; LabError where its driver is not bound."""
-    script = 'for nic in /sys/class/net/*; do [ "$(cat "$nic/address")" = "$1" ] && basename "$nic"; done'
-    names = board.run(["sh", "-c", script, "sh", SPARE_NIC]).text.split()
-    if not names:
-        raise LabError("the board has no interface for the NIC that is joined to the peer")
-    return names[0]

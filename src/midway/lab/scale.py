@@ -17,6 +17,7 @@ from midway.bench.midway_vmm import exact_counts
 from midway.bench.results import Counts, ScaleRun
 from midway.config import InterruptMode
 from midway.errors import LabError
+from midway.kernel.hugepages import pool
 from midway.lab.boards import Board, board_named
 from midway.lab.guest import GuestReport, GuestTask
 from midway.lab.guest_run import GuestRun
@@ -30,7 +31,6 @@ MODES = (InterruptMode.FORWARD, InterruptMode.IRQFD)
 _ENGINES = ("ffa80000.dma", "ffa90000.dma", "ffaa0000.dma", "ffab0000.dma")
 _MEMORY = 192  # MiB, a guest
 _PAGES = len(_ENGINES) * _MEMORY // 2 + 16  # of 2 MiB
-_POOL = "/sys/kernel/mm/hugepages/hugepages-{}kB/nr_hugepages"
 _FLEET = ("python3", "-m", "midway.lab.onboard.fleet")
 _LONGEST = 900.0  # seconds for a guest
 
@@ -58,8 +58,8 @@ def measure_scale(
 
     Raises LabError when a guest fails.
     """
-    for size, count in ((1 << 20, 0), (2 << 10, _PAGES)):
-        board.run(["tee", _POOL.format(size)], stdin=str(count).encode(), check=True)
+    for size, count in ((1 << 30, 0), (2 << 20, _PAGES)):
+        board.run(["tee", f"{pool(size)}/nr_hugepages"], stdin=str(count).encode(), check=True)
     task = dma_rounds(modules, copies)
     engines = _ENGINES[:most]
     apart = [(engine,) for engine in engines]

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from midway.errors import LabError
+from midway.host.driver import TOOL_PATH
 
 __all__ = ["HostTool", "host_tools", "missing_tool", "run_tool"]
 
 _TABLE = Path(__file__).with_name("host-packages.txt")
-_PATH = f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"  # a user's PATH need not have depmod and mke2fs
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +27,7 @@ class HostTool:
     def present(self) -> bool:
         if "/" in self.program:
             return Path(self.program).exists()
-        return shutil.which(self.program, path=_PATH) is not None
+        return shutil.which(self.program, path=TOOL_PATH) is not None
 
 
 def host_tools() -> list[HostTool]:
@@ -44,7 +44,7 @@ def run_tool(command: Sequence[str | Path], attempted: str, *, cwd: Path | None 
     try:
         done = subprocess.run(
             command,
-            env=os.environ | {"PATH": _PATH},
+            env=os.environ | {"PATH": TOOL_PATH},
             cwd=cwd,
             stdin=subprocess.DEVNULL,
             capture_output=True,

@@ -40,10 +40,6 @@ class SpareUart:
         with self._arrived:
             self._early = None
 
-    def wait_for_end(self) -> None:
-        """Wait until the emulator has closed its end and all it sent was received."""
-        self._reader.join()
-
     def send(self, data: bytes) -> None:
         """Send bytes to the board."""
         self._line.sendall(data)
