@@ -55,7 +55,9 @@ def test_a_running_vm_answers_and_stops_when_asked(versal: RunningBoard) -> None
     assert entries(versal, SOCKETS) == []
 
 
-@pytest.mark.parametrize(("number", "left"), [(signal.SIGTERM, 0), (signal.SIGINT, 0), (signal.SIGKILL, 1)])
+@pytest.mark.parametrize(
+    ("number", "left"), [(signal.SIGTERM, 0), (signal.SIGINT, 0), (signal.SIGHUP, 0), (signal.SIGKILL, 1)]
+)
 def test_a_trace_that_is_ended_leaves_nothing_and_the_next_one_removes_what_a_killed_one_left(
     versal: RunningBoard, number: int, left: int
 ) -> None:
