@@ -180,11 +180,3 @@ def test_a_place_that_cannot_be_written_is_named_before_anything_else_fails(
     place = tmp_path / "none/new"
     assert main(["run", "--kernel", "/nonexistent", option, str(place)]) == 1
     assert f"writing {place}" in capsys.readouterr().err
-
-
-def test_a_place_that_cannot_be_written_is_named_before_anything_is_done(tmp_path: Path) -> None:
-    command._check_writable(tmp_path / "new")
-    for path, answer in ((tmp_path, "Is a directory"), (tmp_path / "none/new", "none is not there")):
-        with pytest.raises(MidwayError, match=f"writing {path}: .*{answer}"):
-            command._check_writable(path)
-    assert list(tmp_path.iterdir()) == []

@@ -2,7 +2,6 @@
 """``midway run``: a VM from start to end."""
 
 import argparse
-import errno
 import os
 import signal
 import sys
@@ -17,7 +16,7 @@ from midway.cli import say
 from midway.cli.collector import no_collections
 from midway.cli.help import HelpFormatter
 from midway.cli.vm_options import add_vm_options, config_from
-from midway.errors import MidwayError, UsageError
+from midway.errors import UsageError
 from midway.kernel.syscalls import Linux
 from midway.vm.console import Console
 from midway.vm.outcome import End, Outcome
@@ -73,9 +72,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 def run(arguments: argparse.Namespace) -> int:
     config = config_from(arguments)
-    for place in (arguments.dump_dtb, arguments.dump_plan, arguments.json):
-        if place not in (None, _STANDARD_ERROR):
-            _check_writable(Path(place))
+    _check_places(arguments)
     calls = Linux()
     stopping = _Stopping()
     try:
@@ -191,7 +188,7 @@ def _planned(arguments: argparse.Namespace, plan: "MachinePlan") -> None:
         if arguments.dump_plan == _STANDARD_ERROR:
             sys.stderr.write(text)
         else:
-            _write(Path(arguments.dump_plan), text.encode())
+            _write(Path(arguments.dump_plan), text)
 
 
 def _report(arguments: argparse.Namespace, summary: "RunSummary", known: int) -> None:
@@ -203,20 +200,20 @@ def _report(arguments: argparse.Namespace, summary: "RunSummary", known: int) ->
     if arguments.json is not None:
         import json
 
-        _write(arguments.json, (json.dumps(summary.as_json()) + "\n").encode())
+        _write(arguments.json, json.dumps(summary.as_json()) + "\n")
 
 
-def _check_writable(path: Path) -> None:
+def _check_places(arguments: argparse.Namespace) -> None:
     """What a run would only find out at its end is said before any device is touched."""
-    if path.is_dir():
-        raise MidwayError(f"writing {path}", answer=os.strerror(errno.EISDIR))
-    place = path if path.exists() else path.parent
-    if not os.access(place, os.W_OK):
-        raise MidwayError(f"writing {path}", answer=f"{place} is not there, or not writable")
+    places = (arguments.dump_dtb, arguments.dump_plan, arguments.json)
+    given = [Path(place) for place in places if place not in (None, _STANDARD_ERROR)]
+    if given:
+        from midway.output import check_writable
+
+        check_writable(*given)
 
 
-def _write(path: Path, data: bytes) -> None:
-    try:
-        path.write_bytes(data)
-    except OSError as error:
-        raise MidwayError(f"writing {path}", answer=error.strerror) from error
+def _write(path: Path, content: str | bytes) -> None:
+    from midway.output import write_file  # only here: most runs write none
+
+    write_file(path, content)
