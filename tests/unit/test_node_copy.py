@@ -233,6 +233,17 @@ def test_a_child_below_buses_that_move_addresses_is_found_at_its_guest_address(
     assert translate(guest, path, registers(guest, path)[0][0]) == expected
 
 
+def test_a_window_that_a_bus_states_twice_is_one() -> None:
+    one = "#address-cells = <1>; #size-cells = <1>;"
+    found = plan(
+        f'soc {{ compatible = "simple-bus"; {one} ranges = <0 0 0xa0000000 0x8000>, <0 0 0xa0000000 0x8000>;'
+        f' d@0 {{ compatible = "x"; reg = <0 0x1000>; {one} ranges = <0 0 0x1000>;'
+        " c@0 { reg = <0 1>; }; }; };",
+        "a0000000.d",
+    )
+    assert found.node.properties["ranges"] == cells(0, *divmod(found.mmio[0].guest_address, 1 << 32), 0x1000)
+
+
 def test_a_child_outside_the_regions_stays_behind_and_can_be_passed_alone() -> None:
     core = 'core@90000 { compatible = "core"; reg = <0 0x90000 0 0x1000>; interrupts = <0 4 4>; };'
     host = board(device("#address-cells = <2>; #size-cells = <2>; ranges;", core))

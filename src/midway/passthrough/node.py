@@ -73,14 +73,16 @@ def _top_changes(work: Copying) -> dict[str, bytes | None]:
 
 def _windows(work: Copying, windows: Sequence[Span] | None) -> list[Span]:
     """What its bus passes on, where the guest finds it: only its regions and those of devices in it."""
-    found = []
+    found: list[Span] = []
     for route in (*work.inner, *work.mmio):  # the first that fits counts
         start, end = route.region.address, route.region.address + route.region.size
         for window in (Span(start, start, end - start),) if windows is None else windows:
             low, high = max(start, window.parent), min(end, window.parent + window.size)
             if low < high:
                 child = low - window.parent + window.child
-                found.append(Span(child, low - start + route.guest_address, high - low))
+                span = Span(child, low - start + route.guest_address, high - low)
+                if span not in found:  # a bus may state one window twice
+                    found.append(span)
     return found
 
 
