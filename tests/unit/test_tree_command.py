@@ -10,6 +10,7 @@ from midway.cli import main
 from midway.devicetree.devices import devices_of
 from midway.devicetree.index import Tree
 from midway.devicetree.node import Node, cells, strings
+from midway.devicetree.references import parse_references
 from midway.devicetree.write import write
 from midway.passthrough.planner import Host, assess_all
 from midway.passthrough.routes import DevicePlan
@@ -162,6 +163,20 @@ def test_names_that_source_cannot_have_are_left_out_and_said() -> None:
     compiled(AROUND + text)
     assert "a property called 'not a name * / };', which source cannot name" in text
     assert "a node called 'x { *'" in text
+
+
+def test_interrupts_at_several_controllers_point_to_each_by_its_label() -> None:
+    root = compiled(
+        '/dts-v1/; / { #address-cells = <2>; #size-cells = <2>; gic: gic@1000 { compatible = "arm,gic-v3";'
+        " reg = <0 0x1000 0 0x1000>; interrupt-controller; #interrupt-cells = <3>; };"
+        ' d@10000 { compatible = "d"; reg = <0 0x10000 0 0x1000>; #address-cells = <2>; #size-cells = <2>;'
+        " ranges; interrupts-extended = <&c 5 8>, <&gic 0 9 4>; c: c@10000 { reg = <0 0x10000 0 0x10>;"
+        " interrupt-controller; #interrupt-cells = <2>; }; }; };"
+    )
+    made = Tree(compiled(AROUND + source(root, "10000.d")))
+    (path,) = (path for path, node in made.nodes.items() if "interrupts-extended" in node.properties)
+    found = parse_references(made, path, "interrupts-extended", "#interrupt-cells")
+    assert [entry.target for entry in found] == [f"{path}/c@10000", "/interrupt-controller"]
 
 
 def test_rows_of_a_map_have_their_labels_where_the_phandles_are() -> None:

@@ -20,6 +20,8 @@ __all__ = ["GIC_LABEL", "device_source"]
 
 GIC_LABEL = "gic"  # what the tree around it has to call the guest's interrupt controller
 _POINTS_TO_GIC = "interrupt-parent"
+_MAY_POINT_TO_GIC = "interrupts-extended"
+_GIC_CELLS = 3  # in the guest
 
 
 def device_source(plans: Sequence[DevicePlan], tree: Tree) -> str:
@@ -47,9 +49,10 @@ def _lines(plans: Sequence[DevicePlan], tree: Tree) -> Iterator[str]:
 
 
 def _labels(root: Node) -> dict[int, str]:
-    """By phandle; one that is a node's interrupt parent and no node's own is the interrupt controller's."""
+    """By phandle; one that a node's interrupts go to and that is no node's own is the controller's."""
     found: dict[int, str] = {}
     parents = set()
+    targets = _targets(root)
     for _, node in root.walk():
         phandle = number(node, "phandle")
         if phandle is not None:
@@ -57,6 +60,8 @@ def _labels(root: Node) -> dict[int, str]:
             taken = made in found.values() or made == GIC_LABEL
             found[phandle] = f"{made}_{phandle:x}" if taken else made
         parents.add(number(node, _POINTS_TO_GIC))
+        stated = cell_list(node, _MAY_POINT_TO_GIC)
+        parents.update(stated[at] for at in _interrupt_places(stated, targets))
     found.update((phandle, GIC_LABEL) for phandle in parents if phandle and phandle not in found)
     return found
 
@@ -81,13 +86,26 @@ def _comments(plans: Sequence[DevicePlan], tree: Tree) -> dict[int, Comments]:
     return found
 
 
+def _targets(root: Node) -> Mapping[int, Node]:
+    """The nodes by phandle."""
+    return {phandle: node for _, node in root.walk() if (phandle := number(node, "phandle")) is not None}
+
+
+def _interrupt_places(values: Sequence[int], targets: Mapping[int, Node]) -> Iterator[int]:
+    """Where in `interrupts-extended` the phandles are; one that no node has is the interrupt controller's."""
+    at = 0
+    while at < len(values):
+        yield at
+        target = targets.get(values[at])
+        cells = _GIC_CELLS if target is None else number(target, "#interrupt-cells") or 0
+        at += 1 + (cells if values[at] else 0)
+
+
 class _References:
     """Where the phandles in a property of the guest's are, as its rule and the providers' cells have it."""
 
     def __init__(self, root: Node) -> None:
-        self._targets: Mapping[int, Node] = {
-            phandle: node for _, node in root.walk() if (phandle := number(node, "phandle")) is not None
-        }
+        self._targets = _targets(root)
 
     def __call__(self, node: Node, name: str) -> Sequence[int]:
         try:
@@ -99,7 +117,9 @@ class _References:
         rule = RULES.of(node, name)
         if name == _POINTS_TO_GIC:
             return (0,)
-        count = "#interrupt-cells" if name == "interrupts-extended" else None if rule is None else rule.cells
+        if name == _MAY_POINT_TO_GIC:
+            return [at for at in _interrupt_places(values, self._targets) if values[at]]
+        count = None if rule is None else rule.cells
         if count is None or count == OPAQUE or not values:
             return ()
         if count == REST:
