@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from lab import tasks
+from lab import loads
 from midway.lab.cache import Cache
 from midway.lab.guest_run import GuestRun
 from midway.lab.module_build import build_modules
@@ -42,7 +42,7 @@ def endless(each_board: RunningBoard, tmp_path: Path) -> Path:
 
 
 def options(board: RunningBoard, device: str) -> tuple[str, ...]:
-    placing = tasks.placing(board)
+    placing = loads.placing(board)
     return ("--memory", "1024", "--backing", "direct", *placing, "--device", f"{device},irq=forward")
 
 
@@ -60,7 +60,7 @@ def host_interrupts(board: RunningBoard) -> int:
 def test_a_storm_ends_the_forwarding_and_is_told_and_the_device_is_well_afterwards(
     each_board: RunningBoard, endless: Path
 ) -> None:
-    task, storming = tasks.storm(endless), program(each_board, "await_storm")
+    task, storming = loads.storm(endless), program(each_board, "await_storm")
     with GuestRun(each_board, task, options(each_board, RTC), storming) as guest:
         assert guest.wait_for("stormed") == "True"
         before = host_interrupts(each_board)
@@ -79,7 +79,7 @@ def test_a_storm_ends_the_forwarding_and_is_told_and_the_device_is_well_afterwar
 
 
 def test_however_often_the_driver_looks_a_busy_disk_is_no_storm(virt: RunningBoard) -> None:
-    with GuestRun(virt, tasks.disk_load(READS), options(virt, DISK), program(virt, "look_often")) as guest:
+    with GuestRun(virt, loads.disk_load(READS), options(virt, DISK), program(virt, "look_often")) as guest:
         report = guest.finish()
     assert report.value("stormed") == "False"
     assert int(report.value("switches")) >= 10

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from lab import tasks
+from lab import loads
 from midway.lab.boards import board_named
 from midway.lab.cache import Cache
 from midway.lab.guest import GuestReport
@@ -56,7 +56,7 @@ def worked(report: GuestReport, copies: int) -> None:
 def test_every_interrupt_of_a_busy_dma_engine_arrives(
     low_versal: RunningBoard, modules: Mapping[str, Path], mode: str
 ) -> None:
-    report = run_guest(low_versal, tasks.dma_load(modules, COPIES), options(ENGINES[0], mode=mode))
+    report = run_guest(low_versal, loads.dma_load(modules, COPIES), options(ENGINES[0], mode=mode))
     worked(report, COPIES)
     busy = report.interval(2, 3)
     assert int(report.value("dma_interrupts")) == busy["interrupts"] >= COPIES
@@ -77,7 +77,7 @@ def test_more_lines_than_list_registers_are_active_at_once_and_each_is_completed
     watcher = low_versal.start(["python3", "/run/active_interrupts.py"])
     answers = watcher.lines(120)
     assert next(answers) == "watching"
-    task = tasks.held_dma(modules, len(ENGINES), copies)
+    task = loads.held_dma(modules, len(ENGINES), copies)
     with GuestRun(low_versal, task, options(*ENGINES)) as guest:
         assert guest.wait_for("held") == str(len(ENGINES))
         watcher.write(b"\n")
@@ -97,7 +97,7 @@ def test_more_lines_than_list_registers_are_active_at_once_and_each_is_completed
 
 
 def test_eight_engines_on_one_cpu_lose_nothing(low_versal: RunningBoard, modules: Mapping[str, Path]) -> None:
-    report = run_guest(low_versal, tasks.dma_load(modules, 50), options(*ENGINES))
+    report = run_guest(low_versal, loads.dma_load(modules, 50), options(*ENGINES))
     worked(report, 50 * len(ENGINES))
     assert int(report.value("dma_interrupts")) == report.interval(2, 3)["interrupts"]
     lines = report.summary["final"]["lines"]
@@ -108,7 +108,7 @@ def test_eight_engines_on_one_cpu_lose_nothing(low_versal: RunningBoard, modules
 def test_handlers_in_threads_cost_one_more_interrupt_each_and_no_storm(
     low_versal: RunningBoard, modules: Mapping[str, Path]
 ) -> None:
-    task = tasks.dma_load(modules, 200, append="threadirqs")
+    task = loads.dma_load(modules, 200, append="threadirqs")
     report = run_guest(low_versal, task, options(ENGINES[0]))
     worked(report, 200)
     (line,) = report.summary["final"]["lines"]
@@ -121,9 +121,9 @@ def test_a_guest_that_tampers_with_the_interrupt_harms_nobody(
     low_versal: RunningBoard, modules: Mapping[str, Path]
 ) -> None:
     copies = 5 * COPIES  # so many that the engine is still at work when the guest begins to tamper
-    task = tasks.dma_load(modules, copies, rounds=50)
+    task = loads.dma_load(modules, copies, rounds=50)
     report = run_guest(low_versal, task, options(ENGINES[0], cpus=2))
     worked(report, copies)
     assert int(report.value("rounds")) > 0
-    again = run_guest(low_versal, tasks.dma_load(modules, 20), options(ENGINES[0]))
+    again = run_guest(low_versal, loads.dma_load(modules, 20), options(ENGINES[0]))
     worked(again, 20)

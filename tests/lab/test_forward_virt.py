@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from lab import tasks
+from lab import loads
 from midway.lab.guest import GuestReport, GuestTask
 from midway.lab.guest_run import GuestRun, run_guest
 from midway.lab.running import RunningBoard
@@ -23,7 +23,7 @@ EITHER_GIC = pytest.mark.parametrize("each_board", ["virt", "virt-gicv2"], indir
 
 def options(board: RunningBoard, mode: str) -> tuple[str, ...]:
     device = DISK if mode == "default" else f"{DISK},irq={mode}"
-    return ("--memory", "1024", "--backing", "direct", *tasks.placing(board), "--device", device)
+    return ("--memory", "1024", "--backing", "direct", *loads.placing(board), "--device", device)
 
 
 def tampered(board: RunningBoard, action: str, task: GuestTask, mode: str = "forward") -> GuestRun:
@@ -55,7 +55,7 @@ def host_reads_its_disk(board: RunningBoard) -> None:
     indirect=["each_board"],
 )
 def test_every_interrupt_of_a_busy_disk_arrives(each_board: RunningBoard, mode: str) -> None:
-    report = run_guest(each_board, tasks.disk_load(READS), options(each_board, mode))
+    report = run_guest(each_board, loads.disk_load(READS), options(each_board, mode))
     assert everything_arrived(report, READS)
     (line,) = report.summary["final"]["lines"]
     assert line["mode"] == ("irqfd" if mode == "irqfd" else "forward")
@@ -72,7 +72,7 @@ def test_every_interrupt_of_a_busy_disk_arrives(each_board: RunningBoard, mode: 
 def test_nothing_is_lost_or_stuck_when_the_mode_changes_under_traffic(
     each_board: RunningBoard, action: str
 ) -> None:
-    with tampered(each_board, action, tasks.disk_load_until_told()) as guest:
+    with tampered(each_board, action, loads.disk_load_until_told()) as guest:
         assert int(guest.wait_for("switches")) == SWITCHES[action]
         guest.write(b"enough\n")
         report = guest.finish()
@@ -85,7 +85,7 @@ def test_nothing_is_lost_or_stuck_when_the_mode_changes_under_traffic(
 
 
 def test_a_forwarded_line_that_is_masked_again_and_again_is_not_stuck(virt: RunningBoard) -> None:
-    with tampered(virt, "mask_often", tasks.disk_load(MASKED_READS)) as guest:
+    with tampered(virt, "mask_often", loads.disk_load(MASKED_READS)) as guest:
         report = guest.finish()
     assert int(report.value("masked")) > 0
     assert report.value("disk_read") == str(MASKED_READS)
@@ -110,7 +110,7 @@ def test_what_cannot_be_forwarded_is_refused_with_an_errno_of_its_own(virt: Runn
 def test_whatever_is_closed_first_in_an_interrupt_the_native_driver_works(
     each_board: RunningBoard, action: str, state: str
 ) -> None:
-    with tampered(each_board, action, tasks.stuck_disk(state)) as guest:
+    with tampered(each_board, action, loads.stuck_disk(state)) as guest:
         assert guest.wait_for("stuck") == "yes"
         assert int(guest.wait_for("tries")) < 1000
         guest.write(b"go\n")
@@ -129,7 +129,7 @@ def test_whatever_is_closed_first_in_an_interrupt_the_native_driver_works(
 
 @EITHER_GIC
 def test_a_line_gets_other_eventfds_in_the_midst_of_an_interrupt(each_board: RunningBoard) -> None:
-    with tampered(each_board, "replace", tasks.stuck_disk("active")) as guest:
+    with tampered(each_board, "replace", loads.stuck_disk("active")) as guest:
         assert guest.wait_for("stuck") == "yes"
         guest.write(b"go\n")
         assert guest.wait_for("replaced") == "yes"
@@ -140,7 +140,7 @@ def test_a_line_gets_other_eventfds_in_the_midst_of_an_interrupt(each_board: Run
 
 @EITHER_GIC
 def test_a_line_is_released_although_its_guest_keeps_the_interrupt_active(each_board: RunningBoard) -> None:
-    with tampered(each_board, "release_masked", tasks.always_active_disk()) as guest:
+    with tampered(each_board, "release_masked", loads.always_active_disk()) as guest:
         assert guest.wait_for("active") == "True"
         assert guest.wait_for("released") == "yes"
         guest.finish()
@@ -153,7 +153,7 @@ def test_a_line_is_released_although_its_guest_keeps_the_interrupt_active(each_b
 def test_a_vm_that_is_killed_in_an_interrupt_leaves_a_line_that_works(
     each_board: RunningBoard, state: str
 ) -> None:
-    with GuestRun(each_board, tasks.stuck_disk(state), options(each_board, "forward")) as guest:
+    with GuestRun(each_board, loads.stuck_disk(state), options(each_board, "forward")) as guest:
         assert guest.wait_for("stuck") == "yes"
         assert int(guest.wait_for("tries")) < 1000
         guest.signal(signal.SIGKILL)
@@ -175,9 +175,9 @@ def without_forwarding(virt: RunningBoard) -> Iterator[RunningBoard]:
 def test_without_entry_points_the_default_is_irqfd_with_a_finding_and_a_demand_is_an_error(
     without_forwarding: RunningBoard,
 ) -> None:
-    report = run_guest(without_forwarding, tasks.disk_load(20), options(without_forwarding, "default"))
+    report = run_guest(without_forwarding, loads.disk_load(20), options(without_forwarding, "default"))
     assert [line["mode"] for line in report.summary["final"]["lines"]] == ["irqfd"]
     assert "forward-unavailable" in codes(report)
-    refused = run_guest(without_forwarding, tasks.disk_load(20), options(without_forwarding, "forward"))
+    refused = run_guest(without_forwarding, loads.disk_load(20), options(without_forwarding, "forward"))
     assert refused.status == 1
     assert "[ENOTTY]" in refused.errors
