@@ -31,6 +31,11 @@ def board(body: str) -> Tree:
     return tree(f"interrupt-parent = <&gic>; {GIC} {body}")
 
 
+def device(properties: str, children: str = "", size: str = "0x1000") -> str:
+    """The device "d@10000" with these properties and children."""
+    return f'd@10000 {{ compatible = "x"; reg = <0 0x10000 0 {size}>; {properties} {children} }};'
+
+
 def plans(host: Tree, *names: str, rates: Any = lambda _: (), **options: Any) -> tuple[DevicePlan, ...]:
     """Plans of the devices that are named; `options` are of the first's DeviceConfig."""
     devices = devices_of(host)

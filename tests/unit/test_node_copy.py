@@ -10,11 +10,7 @@ from midway.devicetree.index import Tree
 from midway.devicetree.node import Node, cells, cells64, strings
 from midway.devicetree.values import cell_list
 from midway.findings import Severity
-from unit.planned import board, codes, findings, plan, plans
-
-
-def device(properties: str, children: str = "", size: str = "0x1000") -> str:
-    return f'd@10000 {{ compatible = "x"; reg = <0 0x10000 0 {size}>; {properties} {children} }};'
+from unit.planned import board, codes, device, findings, plan, plans
 
 
 def test_names_order_and_unknown_properties_stay() -> None:

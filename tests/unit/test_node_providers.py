@@ -8,108 +8,14 @@ import pytest
 from midway.config import ProviderPolicy
 from midway.devicetree.index import Tree
 from midway.devicetree.node import cells, strings
-from midway.devicetree.values import cell_list, number, text
+from midway.devicetree.values import number
 from midway.errors import PlanError
 from midway.findings import Severity
-from midway.passthrough.policies import Rule, RuleBook
-from midway.passthrough.routes import DevicePlan
 from unit.dts import compiled
-from unit.planned import board, codes, findings, plan, plans
+from unit.planned import board, codes, device, findings, plan, plans
 
 OSC = 'osc: osc { compatible = "fixed-clock"; #clock-cells = <0>; clock-frequency = <24000000>; };'
 CMU = "cmu: cmu { #clock-cells = <1>; #reset-cells = <1>; #power-domain-cells = <0>; };"
-
-
-def device(properties: str, children: str = "") -> str:
-    return f'd@10000 {{ compatible = "x"; reg = <0 0x10000 0 0x1000>; {properties} {children} }};'
-
-
-def rates_of(found: DevicePlan) -> list[int | None]:
-    """The rates of the device's clocks, as a guest follows them."""
-    by_phandle = {number(node, "phandle"): node for node in found.providers}
-    return [number(by_phandle[phandle], "clock-frequency") for phandle in cell_list(found.node, "clocks")]
-
-
-def test_a_fixed_clock_stays_what_it_is_and_is_made_once() -> None:
-    found = plan(OSC + device('clocks = <&osc>, <&osc>; clock-names = "bus", "core";'))
-    assert rates_of(found) == [24_000_000, 24_000_000]
-    assert len(found.providers) == 1
-    assert found.node.properties["clock-names"] == strings("bus", "core")
-    assert codes(found) == set()
-
-
-def test_factors_are_multiplied_through_a_chain() -> None:
-    chain = (
-        OSC
-        + "half: half { #clock-cells = <0>; clocks = <&osc>; clock-mult = <1>; clock-div = <2>; };"
-        + "triple: triple { #clock-cells = <0>; clocks = <&half>; clock-mult = <3>; clock-div = <1>; };"
-    )
-    assert rates_of(plan(chain + device("clocks = <&triple>;"))) == [36_000_000]
-
-
-def test_factors_in_a_circle_are_an_unknown_rate() -> None:
-    circle = (
-        "a: a { #clock-cells = <0>; clocks = <&b>; clock-mult = <2>; clock-div = <1>; };"
-        "b: b { #clock-cells = <0>; clocks = <&a>; clock-mult = <2>; clock-div = <1>; };"
-    )
-    assert codes(plan(circle + device("clocks = <&a>;"))) == {"clock-rate-unknown"}
-
-
-def test_the_configuration_goes_before_the_host_and_the_host_before_the_tree() -> None:
-    body = OSC + CMU + device('clocks = <&osc>, <&cmu 1>, <&cmu 2>; clock-names = "a", "b", "c";')
-    found = plan(body, rates=lambda _: (25_000_000, 50_000_000, None), clocks={"b": 60_000_000, "2": 7})
-    assert rates_of(found) == [25_000_000, 60_000_000, 7]
-    assert codes(found) == set()
-
-
-def test_a_rate_that_a_fixed_clock_cannot_have_is_unknown() -> None:
-    found = plans(board(OSC + device("clocks = <&osc>;")), "10000.d", rates=lambda _: (5_000_000_000,))[0]
-    assert codes(found) == {"clock-rate-unknown"}
-    assert rates_of(found) == [0]
-
-
-def test_an_assigned_rate_is_better_than_none() -> None:
-    body = CMU + device(
-        "clocks = <&cmu 4>; assigned-clocks = <&cmu 3>, <&cmu 4>; assigned-clock-rates = <1>, <99>;"
-    )
-    found = plan(body)
-    assert rates_of(found) == [99]
-    assert "assigned-clocks" not in found.node.properties
-    assert "assigned-clock-rates" not in found.node.properties
-
-
-def test_an_unknown_rate_is_a_finding_that_says_how_to_give_it() -> None:
-    found = plan(CMU + device('clocks = <&cmu 4>; clock-names = "core";'))
-    (finding,) = findings(found)
-    assert finding.code == "clock-rate-unknown"
-    assert "clocks = { core = RATE }" in finding.remedy
-    assert rates_of(found) == [0]
-
-
-def test_a_clock_left_empty_stays_empty() -> None:
-    found = plan(OSC + device('clocks = <0>, <&osc>; clock-names = "a", "b";'))
-    assert cell_list(found.node, "clocks")[0] == 0
-    assert len(cell_list(found.node, "clocks")) == 2
-
-
-def test_a_supply_becomes_a_regulator_of_its_voltage() -> None:
-    rail = "rail: rail { regulator-min-microvolt = <1800000>; regulator-max-microvolt = <1800000>; };"
-    found = plan(rail + device("vdd-supply = <&rail>; vio-supply = <&rail>;"))
-    (regulator,) = found.providers
-    assert text(regulator, "compatible") == "regulator-fixed"
-    assert number(regulator, "regulator-min-microvolt") == 1_800_000
-    assert (
-        found.node.properties["vdd-supply"]
-        == found.node.properties["vio-supply"]
-        == regulator.properties["phandle"]
-    )
-
-
-def test_a_supply_of_no_fixed_voltage_is_noted() -> None:
-    rail = "rail: rail { regulator-min-microvolt = <1>; regulator-max-microvolt = <2>; };"
-    found = plan(rail + device("vdd-supply = <&rail>;"))
-    assert "voltage-unknown" in codes(found, Severity.NOTE)
-    assert "regulator-min-microvolt" not in found.providers[0].properties
 
 
 def test_what_the_host_holds_or_does_leaves_no_trace_and_no_finding() -> None:
@@ -207,17 +113,6 @@ def test_devices_that_share_a_pool_on_the_host_have_one_each_in_the_guest() -> N
     assert len({number(node, "phandle") for node in made}) == 2
 
 
-@pytest.mark.parametrize("label", ["Bus_Clk", "bus.clk", "bus  clk!"])
-def test_a_stand_ins_name_is_spelled_as_bindings_spell_such_names(label: str) -> None:
-    found = plan(OSC + device(f'clocks = <&osc>; clock-names = "{label}";'))
-    assert [node.name for node in found.providers] == ["clock-10000-d-bus-clk"]
-
-
-def test_stand_ins_whose_names_would_be_spelled_alike_are_numbered() -> None:
-    body = CMU + device('clocks = <&cmu 1>, <&cmu 2>; clock-names = "a_b", "a-b";')
-    assert [node.name for node in plan(body).providers] == ["clock-10000-d-a-b", "clock-10000-d-a-b-2"]
-
-
 def test_reserved_memory_at_a_fixed_place_is_refused_with_where_it_is() -> None:
     region = "fw: fw@80000 { reg = <0 0x80000 0 1>; no-map; };"
     memory = f"reserved-memory {{ #address-cells = <2>; #size-cells = <2>; {region} }};"
@@ -274,48 +169,6 @@ def test_a_list_in_which_linux_stops_at_an_empty_entry_gets_shorter() -> None:
     assert found.node.properties["msi-parent"] == found.node.children[0].properties["phandle"]
 
 
-def test_of_the_clocks_to_set_up_those_that_stay_with_the_host_are_set_to_nothing() -> None:
-    body = CMU + device(
-        "assigned-clocks = <&cmu 1>, <&own>, <&own>; assigned-clock-rates = <5>, <7>, <9>;"
-        "assigned-clock-rates-u64 = /bits/ 64 <5 7 9>;"
-        "assigned-clock-parents = <&own>, <&own>, <&cmu 2>;",
-        "own: own { #clock-cells = <0>; };",
-    )
-    found = plan(body)
-    phandle = found.node.children[0].properties["phandle"]
-    assert found.node.properties["assigned-clocks"] == cells(0) + phandle + phandle
-    assert found.node.properties["assigned-clock-rates"] == cells(0, 7, 9)
-    assert found.node.properties["assigned-clock-rates-u64"] == cells(0, 0, 0, 7, 0, 9)
-    assert found.node.properties["assigned-clock-parents"] == cells(0) + phandle + cells(0)
-
-
-@pytest.mark.parametrize(
-    "properties",
-    [
-        "assigned-clocks = <&cmu 1>; assigned-clock-parents = <&own>; assigned-clock-rates = <5>;",
-        "assigned-clock-rates = <5>; assigned-clock-parents = <&own>; assigned-clocks = <&cmu 1>;",
-    ],
-)
-def test_without_a_clock_to_set_up_nothing_is_left_of_how(properties: str) -> None:
-    found = plan(CMU + device(properties, "own: own { #clock-cells = <0>; };"))
-    assert not [name for name in found.node.properties if name.startswith("assigned-clock")]
-    (decided,) = (made for made in found.decisions if made.property == "assigned-clock-parents")
-    assert (decided.policy, decided.outcome) == (ProviderPolicy.HOST, "their clocks stay with the host")
-
-
-def test_clocks_that_all_go_to_the_guest_are_set_up_as_on_the_host() -> None:
-    body = device(
-        "assigned-clocks = <&own>, <&own>; assigned-clock-rates = <5>, <0>;"
-        "assigned-clock-parents = <0>, <&own>;",
-        "own: own { #clock-cells = <0>; };",
-    )
-    found = plan(body)
-    phandle = found.node.children[0].properties["phandle"]
-    assert found.node.properties["assigned-clocks"] == phandle * 2
-    assert found.node.properties["assigned-clock-rates"] == cells(5, 0)
-    assert found.node.properties["assigned-clock-parents"] == cells(0) + phandle
-
-
 def test_devices_that_are_passed_together_point_to_each_other() -> None:
     host = board(
         "dma: e@20000 { compatible = 'y'; reg = <0 0x20000 0 0x1000>; #dma-cells = <1>; };".replace("'", '"')
@@ -359,14 +212,6 @@ def test_overrides_of_what_is_not_there_are_errors(options: dict[str, Any], comp
         plan(body, **options)
 
 
-@pytest.mark.parametrize("clock", ["1", "second"])
-def test_the_rate_of_a_clock_that_the_device_has_not_is_an_error(clock: str) -> None:
-    body = CMU + device('clocks = <&cmu 1>; clock-names = "first", "second";')
-    with pytest.raises(PlanError, match=rf"rate of clock '{clock}': its clocks are first"):
-        plan(body, clocks={clock: 1})
-    assert rates_of(plan(body, clocks={"0": 7})) == [7]
-
-
 def test_a_provider_that_others_need_is_refused_and_one_they_like_is_a_warning() -> None:
     user = 'u@20000 { compatible = "x"; reg = <0 0x20000 0 0x1000>; %s };'
     needed = plan("me: " + device("#clock-cells = <0>;") + user % "clocks = <&me>;")
@@ -376,87 +221,3 @@ def test_a_provider_that_others_need_is_refused_and_one_they_like_is_a_warning()
     assert codes(liked) == {"provider-of-others"}
     unused = plan("me: " + device("#clock-cells = <0>;") + user % 'clocks = <&me>; status = "disabled";')
     assert codes(unused, Severity.REFUSAL) == set()
-
-
-@pytest.mark.parametrize(
-    ("reference", "arguments"),
-    [
-        ("st,syscfg", "0x4 0x1"),
-        ("nvidia,bpmp", "5"),
-        ("mediatek,syscon-wakeup", "0x420 2"),
-        ("arasan,soc-ctl-syscon", ""),
-        ("ti,syscon-pcie-ctrl", "0x4060"),
-        ("samsung,disp-sysreg", ""),
-        ("qcom,ipc-1", "8 13"),
-        ("rockchip,grf", ""),
-        ("fsl,stop-mode", "0x10 3"),
-        ("amlogic,canvas", ""),
-    ],
-)
-def test_what_a_vendor_calls_a_block_of_the_hosts_is_left_out_and_said(
-    reference: str, arguments: str
-) -> None:
-    found = plan("block: block { };" + device(f"{reference} = <&block {arguments}>;"))
-    assert reference not in found.node.properties
-    (finding,) = findings(found)
-    assert (finding.code, finding.severity) == ("provider-dropped", Severity.WARNING)
-    assert f"{reference} points to /block" in finding.cause
-
-
-def test_a_block_of_the_devices_own_that_a_vendor_calls_so_is_kept_with_its_arguments() -> None:
-    found = plan(device("st,syscfg = <&own 0x4 0x1>;", "own: own { };"))
-    phandle = found.node.children[0].properties["phandle"]
-    assert found.node.properties["st,syscfg"] == phandle + cells(4, 1)
-
-
-def test_what_has_a_references_name_and_is_none_stays_as_it_is() -> None:
-    found = plan(device("st,syscfg = <0x7777>;"))
-    assert found.node.properties["st,syscfg"] == cells(0x7777)
-
-
-NUMBERS = (
-    "pinctrl-single,register-width = <3>;",  # a width
-    "snps,nr-gpios = <3>;",  # a count
-    "qcom,smem = <3>, <3>;",  # two items in shared memory
-)
-
-
-@pytest.mark.parametrize("numbers", NUMBERS)
-def test_a_number_that_is_somebodys_phandle_too_is_no_reference(numbers: str) -> None:
-    somebody = 's@20000 { compatible = "s"; reg = <0 0x20000 0 0x1000>; phandle = <3>; };'
-    host = board(somebody + device(numbers))
-    (found,) = plans(host, "10000.d")
-    name = numbers.partition(" ")[0]
-    assert found.node.properties[name] == host["/d@10000"].properties[name]
-    assert found.findings == plan(device("")).findings
-    assert codes(plans(host, "20000.s")[0], Severity.REFUSAL) == set()
-
-
-def test_the_pins_that_a_hog_sets_are_its_controllers_and_no_reference() -> None:
-    hog = "hog { gpio-hog; gpios = <3 0>; output-high; };"
-    found = plan(OSC.replace("osc {", "osc { phandle = <3>;") + device("#gpio-cells = <2>;", hog))
-    assert cell_list(found.node.children[0], "gpios") == (3, 0)
-    assert codes(found) == set()
-    assert found.decisions == ()
-
-
-def test_pins_by_state_are_references_and_the_host_keeps_them() -> None:
-    found = plan("pins: pins { };" + device('pinctrl-10 = <&pins>; pinctrl-names = "default";'))
-    assert not [name for name in found.node.properties if name.startswith("pinctrl")]
-
-
-def test_exact_names_go_before_patterns_and_labels_are_no_references() -> None:
-    exact = Rule(("a-supply",), 0, ProviderPolicy.HELD)
-    pattern = Rule(("*-supply",), 0, ProviderPolicy.FIXED, labels="b-supply")
-    book = RuleBook((pattern, exact), plain=("c-supply", "*,x-supply"))
-    assert book.find("a-supply") is exact
-    assert book.find("d-supply") is pattern
-    assert book.find("b-supply") is book.find("c-supply") is book.find("supply") is None
-    assert book.find("v,x-supply") is None
-
-
-def test_a_pattern_for_a_number_fits_no_other_text() -> None:
-    numbered = Rule(("state-#",), 0, ProviderPolicy.HELD)
-    book = RuleBook((numbered,))
-    assert book.find("state-0") is book.find("state-12") is numbered
-    assert book.find("state-") is book.find("state-single") is book.find("state-1x") is None
