@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a benchmark reads of the host before and after a load, from made-up files of a host."""
 
+from typing import Any
+
 import pytest
 
 from midway.bench.counters import HostCounters, HostSnapshot, cpu_time
@@ -68,8 +70,8 @@ def test_a_vmm_that_is_gone_is_an_error(host: FakeHost) -> None:
 
 
 def snapshot(seconds: float, interrupts: int, **more: object) -> HostSnapshot:
-    values: dict[str, object] = {"busy": 0.0, "vmm": None, "guest": None, **more}
-    return HostSnapshot(seconds=seconds, interrupts=interrupts, **values)  # type: ignore[arg-type]  # of several types
+    values: dict[str, Any] = {"busy": 0.0, "vmm": None, "guest": None, **more}
+    return HostSnapshot(seconds=seconds, interrupts=interrupts, **values)
 
 
 def window(before: HostSnapshot, after: HostSnapshot, guest_interrupts: int | None = None) -> Window:

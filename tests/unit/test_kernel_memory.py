@@ -78,27 +78,35 @@ def test_frames_that_all_read_as_zero_are_hidden() -> None:
         frame_numbers(struct.pack("=2Q", 1 << 63, 1 << 63))
 
 
+class PagedKernel(FakeKernel):
+    """`placed` are the physical addresses of the next memory file's pages; none: no pagemap."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.placed: dict[int, int] = {}
+
+    def pread(self, fd: int, size: int, offset: int) -> bytes:
+        if not self.placed:
+            return super().pread(fd, size, offset)
+        assert (fd, size) == (9, 8)
+        return struct.pack("=Q", entry(self.placed[offset // 8]))
+
+
 @pytest.fixture
-def kernel() -> FakeKernel:
-    fake = FakeKernel()
+def kernel() -> PagedKernel:
+    fake = PagedKernel()
     fake.opens[PAGEMAP] = 9
     fake.files[f"{pool(MIB2)}/free_hugepages"] = "8\n"
     return fake
 
 
-def place(kernel: FakeKernel, addresses: list[int]) -> None:
+def place(kernel: PagedKernel, addresses: list[int]) -> None:
     """Let the next memory file's pages lie at these physical addresses."""
     start = 0x7000_0000_0000
-    pages = {start // PAGE + i * (MIB2 // PAGE): address for i, address in enumerate(addresses)}
-
-    def pread(fd: int, size: int, offset: int) -> bytes:
-        assert (fd, size) == (9, 8)
-        return struct.pack("=Q", entry(pages[offset // 8]))
-
-    kernel.pread = pread  # type: ignore[method-assign]  # of this one fake
+    kernel.placed = {start // PAGE + i * (MIB2 // PAGE): address for i, address in enumerate(addresses)}
 
 
-def test_direct_memory_lies_at_its_physical_addresses_in_rising_banks(kernel: FakeKernel) -> None:
+def test_direct_memory_lies_at_its_physical_addresses_in_rising_banks(kernel: PagedKernel) -> None:
     place(kernel, [0x5000_0000, 0x4000_0000, 0x4020_0000])
     with GuestMemory.direct(kernel, 3 * MIB2) as memory:
         assert memory.extents == (Extent(0x4000_0000, 2 * MIB2), Extent(0x5000_0000, MIB2))
@@ -111,14 +119,14 @@ def test_direct_memory_lies_at_its_physical_addresses_in_rising_banks(kernel: Fa
     assert kernel.mappings == {}
 
 
-def test_a_guest_gets_only_the_memory_it_asked_for(kernel: FakeKernel) -> None:
+def test_a_guest_gets_only_the_memory_it_asked_for(kernel: PagedKernel) -> None:
     place(kernel, [0x4000_0000, 0x6000_0000])
     with GuestMemory.direct(kernel, MIB2 + PAGE) as memory:
         assert memory.extents == (Extent(0x4000_0000, MIB2), Extent(0x6000_0000, PAGE))
         assert memory.size == MIB2 + PAGE
 
 
-def test_huge_pages_another_process_took_leave_nothing_open(kernel: FakeKernel) -> None:
+def test_huge_pages_another_process_took_leave_nothing_open(kernel: PagedKernel) -> None:
     kernel.refused_maps.add(101)
     with pytest.raises(KernelError, match="another process may have taken them") as caught:
         GuestMemory.direct(kernel, MIB2)
@@ -126,19 +134,19 @@ def test_huge_pages_another_process_took_leave_nothing_open(kernel: FakeKernel) 
     assert kernel.open_fds == set()
 
 
-def test_huge_pages_may_back_ram_at_any_address(kernel: FakeKernel) -> None:
+def test_huge_pages_may_back_ram_at_any_address(kernel: PagedKernel) -> None:
     with GuestMemory.huge(kernel, [Extent(GIB, 2 * MIB2)]) as memory:
         assert memory.extents == (Extent(GIB, 2 * MIB2),)
 
 
-def test_ordinary_memory_agrees_with_the_guest_modulo_a_huge_page(kernel: FakeKernel) -> None:
+def test_ordinary_memory_agrees_with_the_guest_modulo_a_huge_page(kernel: PagedKernel) -> None:
     with GuestMemory.anonymous(kernel, [Extent(GIB + PAGE, 4 * PAGE)]) as memory:
         (block,) = memory.blocks
         assert block.host_address % MIB2 == PAGE
     assert kernel.mappings == {}
 
 
-def test_a_view_is_of_one_bank(kernel: FakeKernel) -> None:
+def test_a_view_is_of_one_bank(kernel: PagedKernel) -> None:
     with GuestMemory.anonymous(kernel, [Extent(GIB, PAGE), Extent(2 * GIB, PAGE)]) as memory:
         memory.view(2 * GIB + 8, 2)[:] = b"ab"
         assert bytes(memory.blocks[1].view[8:10]) == b"ab"
@@ -146,7 +154,7 @@ def test_a_view_is_of_one_bank(kernel: FakeKernel) -> None:
             memory.view(GIB + PAGE - 1, 2)
 
 
-def test_a_kernel_that_tells_no_physical_addresses_is_no_traceback(kernel: FakeKernel) -> None:
+def test_a_kernel_that_tells_no_physical_addresses_is_no_traceback(kernel: PagedKernel) -> None:
     del kernel.opens[PAGEMAP]
     with pytest.raises(KernelError, match=r"reading /proc/self/pagemap.*ENOENT.*CONFIG_PROC_PAGE_MONITOR"):
         GuestMemory.direct(kernel, MIB2)

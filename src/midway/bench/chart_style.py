@@ -126,7 +126,8 @@ def drawing() -> Iterator[None]:
     with matplotlib.rc_context():
         matplotlib.rcdefaults()  # whatever a user's matplotlibrc says
         for name, value in _STYLE.items():
-            matplotlib.rcParams[name] = value  # type: ignore[index]  # its keys are literals
+            # matplotlib's types know each setting's name as a literal, and no table of them.
+            matplotlib.rcParams[name] = value  # type: ignore[index]
         yield
 
 

@@ -2,13 +2,13 @@
 """One QEMU process that is an emulated board: its command line, its console, its life."""
 
 import contextlib
+import io
 import shutil
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import IO
 
 from midway.lab.tools import missing_tool
 
@@ -54,10 +54,10 @@ class Machine:
                 sys.stderr.flush()
 
     def _read_console(self) -> None:
-        stream: IO[bytes] | None = self._process.stdout
-        assert stream is not None  # noqa: S101
+        stream = self._process.stdout
+        assert isinstance(stream, io.BufferedReader)  # noqa: S101
         with stream:
-            while data := stream.read1(4096):  # type: ignore[attr-defined]  # a pipe is buffered
+            while data := stream.read1(4096):
                 self.add_console(data)
 
 

@@ -35,8 +35,7 @@ class SchemaError(NamedTuple):
 def load_bindings(schemas: Path) -> "Bindings":
     """Of a directory of schemas, or of one file that dt-mk-schema made of it.  Raises HostError."""
     try:
-        # Optional, and without types: what checks the project does not have it installed.
-        import dtschema  # type: ignore[import-not-found,import-untyped,unused-ignore]
+        import dtschema  # only here: most who measure do without
     except ImportError as error:
         raise HostError("validating nodes", answer=str(error), remedy="pip install dtschema") from error
     if not schemas.exists():  # of which the library would make a validator that finds nothing wrong
