@@ -10,6 +10,7 @@ from midway.kernel.container import Container, Group
 from midway.kernel.irq_set import Action
 from midway.kernel.vfio_device import Device, LineInfo, RegionInfo
 from midway.uapi import vfio, vfio_forward
+from midway.uapi.layout import Layout
 from unit.fakes import FakeKernel, error, words
 
 NAME = "ff0d0000.ethernet"
@@ -36,13 +37,13 @@ def device(kernel: FakeKernel) -> Device:
     return Device(kernel, kernel.new_fd(), NAME)
 
 
-def answer(kernel: FakeKernel, request: int, layout: object, **values: int) -> None:
+def answer(kernel: FakeKernel, request: int, layout: Layout, **values: int) -> None:
     """Let an ioctl fill in members of its argument."""
 
     def handler(_: int, argument: int | bytearray) -> int:
         assert isinstance(argument, bytearray)
         for name, value in values.items():
-            layout.put(argument, name, value)  # type: ignore[attr-defined]  # a Layout
+            layout.put(argument, name, value)
         return 0
 
     kernel.ioctls[request] = handler

@@ -3,6 +3,7 @@
 
 import itertools
 import json
+from typing import Any
 
 import pytest
 
@@ -19,9 +20,8 @@ from unit.planned import machine
 MAC, UART = "a0010000.ethernet", "a0001000.serial"
 
 
-def config(*devices: DeviceConfig, **fields: object) -> MachineConfig:
-    # The fields are of different types.
-    return MachineConfig(kernel="Image", devices=devices, **fields)  # type: ignore[arg-type]
+def config(*devices: DeviceConfig, **fields: Any) -> MachineConfig:
+    return MachineConfig(kernel="Image", devices=devices, **fields)
 
 
 def test_the_same_arguments_give_the_same_plan() -> None:

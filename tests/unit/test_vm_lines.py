@@ -3,6 +3,7 @@
 
 import errno
 import struct
+from collections.abc import Callable
 from itertools import count
 
 import pytest
@@ -27,9 +28,9 @@ class Events(EventLoop):
     """Calls what is watched when the test says so."""
 
     def __init__(self) -> None:
-        self.watched: dict[int, object] = {}
+        self.watched: dict[int, Callable[[], None]] = {}
 
-    def watch(self, fd: int, call: object) -> None:
+    def watch(self, fd: int, call: Callable[[], None]) -> None:
         self.watched[fd] = call
 
     def forget(self, fd: int) -> None:
@@ -37,7 +38,7 @@ class Events(EventLoop):
 
     def fire(self, kernel: FakeKernel, fd: int) -> None:
         kernel.contents[fd] = (1).to_bytes(8, "little")
-        self.watched[fd]()  # type: ignore[operator]  # a callback
+        self.watched[fd]()
 
 
 @pytest.fixture
