@@ -9,11 +9,13 @@ from pathlib import Path
 
 import pytest
 
+from midway.bench.free_memory import rewrite_free_memory
 from midway.bench.results import VmmCost
 from midway.bench.vmm_guest import VMMS, Images
 from midway.bench.vmm_ratio import compare
 from midway.bench.vmm_reading import Moments, files_loaded, interpreter, memory_beside, moments
 from midway.board.initramfs import COMMAND_LINE
+from midway.errors import HostError
 from midway.measure.trace_events import parse_trace
 
 TRACE = """\
@@ -139,3 +141,29 @@ def test_every_vmm_gets_the_same_guest(name: str) -> None:
     words = VMMS[name](guest)
     assert {"/boot/vmlinuz", "/run/initrd", COMMAND_LINE} < {*words}
     assert {"256", "256M"} & {*words}
+
+
+def test_most_of_the_free_memory_is_written_to_and_freed_again(tmp_path: Path) -> None:
+    meminfo = tmp_path / "meminfo"
+    meminfo.write_text("MemTotal:      999999 kB\nMemFree:       65536 kB\nMemAvailable:  99999 kB\n")
+    program = (
+        "import resource, sys\n"
+        "from pathlib import Path\n"
+        "from midway.bench.free_memory import rewrite_free_memory\n"
+        "print(rewrite_free_memory(Path(sys.argv[1])) >> 10)\n"
+        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)\n"
+        "print(int(Path('/proc/self/statm').read_text().split()[1]) * resource.getpagesize() >> 10)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, meminfo], check=True, capture_output=True, text=True
+    )
+    rewritten, most, now = (int(word) for word in done.stdout.split())
+    assert rewritten == 48 << 10
+    assert now < rewritten <= most
+
+
+def test_a_host_that_does_not_say_how_much_memory_is_free_is_an_error(tmp_path: Path) -> None:
+    meminfo = tmp_path / "meminfo"
+    meminfo.write_text("MemTotal:      999999 kB\n")
+    with pytest.raises(HostError, match="does not say how much there is"):
+        rewrite_free_memory(meminfo)

@@ -9,13 +9,14 @@ of each VMM comes first, in which strace(1) notes the files that it opens.
 import argparse
 import shutil
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from statistics import mean
 
 import msgspec
 
+from midway.bench.free_memory import rewrite_free_memory
 from midway.bench.results import VmmCost
 from midway.bench.vmm_guest import VMMS, Images, images, offered
 from midway.bench.vmm_process import MeasuredVmm, wait_for_inits
@@ -36,18 +37,25 @@ _LONGEST_FIRST_LINE = 256  # bytes: what the kernel reads of a script (BINPRM_BU
 
 
 def measure_costs(
-    guest: Images, *, together: Sequence[int] = TOGETHER, repetitions: int = 3, vmms: Sequence[str] = ()
+    guest: Images,
+    *,
+    together: Sequence[int] = TOGETHER,
+    repetitions: int = 3,
+    vmms: Sequence[str] = (),
+    before: Callable[[], object] = lambda: None,
 ) -> Iterator[VmmCost]:
     """The costs as they are measured: in every repetition, for each number of VMs, the VMMs one by one.
 
-    Which is first changes with each repetition.  `vmms` are those of the host where none are given.  What
-    several VMs cost is the mean of them.  Raises HostError where a guest does not come up.
+    Which is first changes with each repetition; `before` is called before each.  `vmms` are those of the host
+    where none are given.  What several VMs cost is the mean of them.  Raises HostError where a guest does not
+    come up.
     """
     names = tuple(vmms) or offered()
     disk = {name: _disk(name, guest) for name in names}
     for repetition in range(1, repetitions + 1):
         for many in together:
             for name in names if repetition % 2 else reversed(names):
+                before()
                 yield _measure(name, guest, many, repetition, disk[name])
 
 
@@ -115,6 +123,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--together", type=int, nargs="+", metavar="N", default=TOGETHER, help="how many VMs at once"
     )
     parser.add_argument("--repetitions", type=int, metavar="N", default=3, help="default: %(default)s")
+    parser.add_argument(
+        "--rewrite-free-memory",
+        action="store_true",
+        help="on an emulated board: have the emulator forget what ran before, so that no VMM pays for it",
+    )
 
 
 def run(arguments: argparse.Namespace) -> tuple[VmmCost, ...]:
@@ -125,7 +138,12 @@ def run(arguments: argparse.Namespace) -> tuple[VmmCost, ...]:
     costs = []
     with scratch_directory() as directory:
         guest = images(directory, arguments.kernel)
-        for cost in measure_costs(guest, together=arguments.together, repetitions=arguments.repetitions):
+        for cost in measure_costs(
+            guest,
+            together=arguments.together,
+            repetitions=arguments.repetitions,
+            before=rewrite_free_memory if arguments.rewrite_free_memory else lambda: None,
+        ):
             print(f"midway: {line(cost)}", file=sys.stderr, flush=True)
             costs.append(cost)
     if arguments.json is not None:
