@@ -4,12 +4,12 @@
 import pytest
 
 from midway.devicetree import nexus
+from midway.devicetree.gic import Trigger
 from midway.devicetree.index import Tree
 from midway.devicetree.interrupts import interrupt_parent, lines, root_gic
 from midway.devicetree.node import Node, strings
 from midway.devicetree.values import cell_list
 from midway.errors import TreeError
-from midway.host.device import Trigger
 from unit.dts import tree
 
 GIC = 'gic: gic { compatible = "arm,gic-v3"; interrupt-controller; #interrupt-cells = <3>; };'

@@ -9,8 +9,9 @@ from itertools import count
 import pytest
 
 from midway.config import InterruptMode
+from midway.devicetree.gic import Trigger
 from midway.errors import DeviceError, KernelError
-from midway.host.device import Line, Trigger
+from midway.host.device import Line
 from midway.kernel.irq_set import Action
 from midway.kernel.kvm import Vm
 from midway.kernel.vfio_device import Device

@@ -20,8 +20,7 @@ from midway.devicetree.values import number
 from midway.devicetree.write import write
 from midway.errors import PlanError
 from midway.host.device import HostDevice
-from midway.passthrough.node_interrupts import GIC
-from midway.passthrough.phandles import GuestPhandles
+from midway.passthrough.phandles import GIC, GuestPhandles
 from midway.passthrough.planner import ClockRates, Host, Request, Room, plan_devices
 
 __all__ = ["PLATFORM_BUS", "RAM_BASE", "qemu_tree"]

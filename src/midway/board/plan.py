@@ -1,11 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """The guest's board as a value: where everything is, and the tree that says so."""
 
+from typing import TYPE_CHECKING
+
 import msgspec
 
 from midway.config import MachineConfig
 from midway.findings import Finding
-from midway.passthrough.routes import DevicePlan
+
+if TYPE_CHECKING:
+    from midway.passthrough.routes import DevicePlan
 
 
 class Bank(msgspec.Struct, frozen=True):
@@ -51,7 +55,7 @@ class MachinePlan(msgspec.Struct, frozen=True):
     uart: UartPlan
     panic: Window
     marks: Window
-    devices: tuple[DevicePlan, ...]
+    devices: "tuple[DevicePlan, ...]"
     kernel_address: int
     initrd_address: int | None
     initrd_size: int

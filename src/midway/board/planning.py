@@ -18,10 +18,10 @@ from midway.devicetree.node import Node
 from midway.devicetree.write import write
 from midway.errors import PlanError
 from midway.findings import Finding, Severity
-from midway.host.device import HostDevice
 from midway.passthrough.phandles import GuestPhandles
 
 if TYPE_CHECKING:
+    from midway.host.device import HostDevice
     from midway.passthrough.planner import ClockRates
     from midway.passthrough.routes import DevicePlan
 
@@ -40,7 +40,7 @@ _MARKS_REGISTERS = 4096
 def plan_machine(
     config: MachineConfig,
     host_tree: Node,
-    devices: Sequence[HostDevice],
+    devices: "Sequence[HostDevice]",
     *,
     banks: Sequence[Bank],
     image_size: int,
@@ -106,7 +106,7 @@ def plan_machine(
     )
 
 
-def _find(name: str, devices: Sequence[HostDevice]) -> HostDevice:
+def _find(name: str, devices: "Sequence[HostDevice]") -> "HostDevice":
     found = next((device for device in devices if device.name == name), None)
     if found is None:
         from midway.host.platform import absent  # only here: a VM without devices has no need of it

@@ -6,17 +6,18 @@ Formats are those of the devicetree specification v0.4 and of Linux' bindings.
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from midway.board.plan import Bank, GicPlan, UartPlan, Window
-from midway.devicetree.addresses import Span
-from midway.devicetree.gic import flags_of
+from midway.devicetree.gic import Trigger, flags_of, interrupt_cells
 from midway.devicetree.node import Node, cells, cells64, strings
-from midway.host.device import Trigger
-from midway.passthrough.node_interrupts import GIC, interrupt_cells
-from midway.passthrough.phandles import GuestPhandles
-from midway.passthrough.routes import DevicePlan
+from midway.passthrough.phandles import GIC, GuestPhandles
+
+if TYPE_CHECKING:
+    from midway.devicetree.addresses import Span
+    from midway.passthrough.routes import DevicePlan
 
 __all__ = ["UART_CLOCK", "Board", "Chosen", "Seeds", "guest_tree", "platform_buses"]
 
@@ -55,11 +56,13 @@ class Board(msgspec.Struct, frozen=True):
 class _BusKind(msgspec.Struct, frozen=True):
     """What a bus does to the DMA of its devices: where it leads, and whether caches see it."""
 
-    reach: tuple[Span, ...] | None
+    reach: "tuple[Span, ...] | None"
     coherent: bool
 
 
-def guest_tree(board: Board, chosen: Chosen, devices: Sequence[DevicePlan], phandles: GuestPhandles) -> Node:
+def guest_tree(
+    board: Board, chosen: Chosen, devices: "Sequence[DevicePlan]", phandles: GuestPhandles
+) -> Node:
     """The root; `devices` hang below its platform bus (or buses), and what they point to below the root.
 
     A pool that a device points to needs no place: the guest reserves it where its RAM is free.
@@ -104,7 +107,7 @@ def _chosen(board: Board, chosen: Chosen) -> Node:
     return node
 
 
-def _aliases(board: Board, devices: Sequence[DevicePlan]) -> Node:
+def _aliases(board: Board, devices: "Sequence[DevicePlan]") -> Node:
     """serial0 is the board's own; devices keep their kind of name, and are counted anew."""
     node = Node("aliases", {"serial0": strings(_uart_path(board.uart))})
     count = Counter({"serial": 1})
@@ -116,7 +119,7 @@ def _aliases(board: Board, devices: Sequence[DevicePlan]) -> Node:
     return node
 
 
-def _path(device: DevicePlan, devices: Sequence[DevicePlan], buses: Mapping[_BusKind, str]) -> str:
+def _path(device: "DevicePlan", devices: "Sequence[DevicePlan]", buses: Mapping[_BusKind, str]) -> str:
     on_bus = next((other for other in devices if device.above[:1] == (other.node.name,)), device)
     return "/" + "/".join((buses[_bus_kind(on_bus)], *device.above, device.node.name))
 
@@ -214,7 +217,7 @@ def _marks(window: Window) -> Node:
     )
 
 
-def _reserved_memory(devices: Sequence[DevicePlan]) -> list[Node]:
+def _reserved_memory(devices: "Sequence[DevicePlan]") -> list[Node]:
     pools = [pool for device in devices for pool in device.pools]
     if not pools:
         return []
@@ -222,7 +225,7 @@ def _reserved_memory(devices: Sequence[DevicePlan]) -> list[Node]:
     return [Node("reserved-memory", properties, pools)]
 
 
-def platform_buses(devices: Sequence[DevicePlan]) -> list[Node]:
+def platform_buses(devices: "Sequence[DevicePlan]") -> list[Node]:
     """One bus for all devices whose DMA sees memory alike; their addresses are guest physical."""
     return [
         Node(
@@ -243,11 +246,11 @@ def platform_buses(devices: Sequence[DevicePlan]) -> list[Node]:
     ]
 
 
-def _bus_kind(device: DevicePlan) -> _BusKind:
+def _bus_kind(device: "DevicePlan") -> _BusKind:
     return _BusKind(device.dma.reach, device.dma.coherent_bus)
 
 
-def _bus_names(devices: Sequence[DevicePlan]) -> dict[_BusKind, str]:
+def _bus_names(devices: "Sequence[DevicePlan]") -> dict[_BusKind, str]:
     """The buses' names by what they do to DMA; a device within another is on that one's bus."""
     kinds = dict.fromkeys(_bus_kind(device) for device in devices if not device.above)
     return {kind: "platform" + (f"-{number}" if number else "") for number, kind in enumerate(kinds)}

@@ -4,11 +4,37 @@
 The format is that of the bindings arm,gic and arm,gic-v3: type, number, flags (a fourth cell: a partition).
 """
 
-from midway.devicetree.node import Node
-from midway.devicetree.values import text_list
-from midway.host.device import Trigger
+from enum import StrEnum
 
-__all__ = ["GICV2_NAMES", "GICV3_NAMES", "SPI_BASE", "flags_of", "gic_version", "spi_of", "trigger_of"]
+from midway.devicetree.node import Node, cells
+from midway.devicetree.values import text_list
+
+__all__ = [
+    "GICV2_NAMES",
+    "GICV3_NAMES",
+    "SPI_BASE",
+    "Trigger",
+    "flags_of",
+    "gic_version",
+    "interrupt_cells",
+    "spi_of",
+    "trigger_of",
+]
+
+
+class Trigger(StrEnum):
+    """What of a line is an interrupt."""
+
+    LEVEL_HIGH = "level-high"
+    LEVEL_LOW = "level-low"
+    EDGE_RISING = "edge-rising"
+    EDGE_FALLING = "edge-falling"
+    EDGE_BOTH = "edge-both"
+
+    @property
+    def is_level(self) -> bool:
+        return self in (Trigger.LEVEL_HIGH, Trigger.LEVEL_LOW)
+
 
 GICV3_NAMES = frozenset({"arm,gic-v3"})
 GICV2_NAMES = frozenset(
@@ -57,6 +83,12 @@ def trigger_of(flags: int) -> Trigger:
 def flags_of(trigger: Trigger) -> int:
     """The flags of a trigger; the reverse of `trigger_of`."""
     return next(flags for flags, known in _TRIGGERS.items() if known is trigger)
+
+
+def interrupt_cells(spi: int, trigger: Trigger) -> bytes:
+    """A specifier of three cells in the guest, whose line is never active low, whatever the host's is."""
+    shown = Trigger.LEVEL_HIGH if trigger.is_level else Trigger.EDGE_RISING
+    return cells(_SPI, spi, flags_of(shown))
 
 
 def spi_of(specifier: tuple[int, ...]) -> int | None:

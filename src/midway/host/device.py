@@ -5,17 +5,7 @@ from enum import StrEnum
 
 import msgspec
 
-
-class Trigger(StrEnum):
-    LEVEL_HIGH = "level-high"
-    LEVEL_LOW = "level-low"
-    EDGE_RISING = "edge-rising"
-    EDGE_FALLING = "edge-falling"
-    EDGE_BOTH = "edge-both"
-
-    @property
-    def is_level(self) -> bool:
-        return self in (Trigger.LEVEL_HIGH, Trigger.LEVEL_LOW)
+from midway.devicetree.gic import Trigger
 
 
 class Region(msgspec.Struct, frozen=True):

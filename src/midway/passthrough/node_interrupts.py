@@ -4,29 +4,21 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from midway.devicetree.gic import flags_of
+from midway.devicetree.gic import interrupt_cells
 from midway.devicetree.interrupts import interrupt_wires
 from midway.devicetree.nexus import Wire, through_nexus
 from midway.devicetree.node import cells
 from midway.devicetree.values import number
 from midway.errors import TreeError
 from midway.findings import Severity
-from midway.host.device import Trigger
+from midway.passthrough.phandles import GIC
 
 if TYPE_CHECKING:
     from midway.passthrough.copying import Copying
 
-__all__ = ["GIC", "interrupt_cells", "interrupt_changes", "kept_interrupt_parent", "line_changes"]
+__all__ = ["interrupt_changes", "kept_interrupt_parent", "line_changes"]
 
-GIC = "the guest's GIC"  # its key among the guest's phandles
-_SPI = 0
 _NONE = cells(0)  # an entry of `interrupts-extended` that is none, and keeps the place of one
-
-
-def interrupt_cells(spi: int, trigger: Trigger) -> bytes:
-    """A GIC's specifier of three cells; the guest's line is never active low, whatever the host's is."""
-    shown = Trigger.LEVEL_HIGH if trigger.is_level else Trigger.EDGE_RISING
-    return cells(_SPI, spi, flags_of(shown))
 
 
 def line_changes(work: "Copying") -> dict[str, bytes | None]:

@@ -10,8 +10,9 @@ from collections.abc import Iterable, Mapping
 from midway.devicetree.index import Tree
 from midway.devicetree.node import Node, cells
 
-__all__ = ["GuestPhandles"]
+__all__ = ["GIC", "GuestPhandles"]
 
+GIC = "the guest's GIC"  # its key
 _LAST = 0xFFFFFFFE  # 0 and 0xffffffff are no phandles (devicetree spec v0.4, 2.3.3)
 
 

@@ -25,7 +25,6 @@ from midway.vm.events import EventLoop
 from midway.vm.marks import LineCount, MarksRegister, Snapshot, VcpuCount
 from midway.vm.outcome import End, Ending, Outcome
 from midway.vm.panic import PanicRegister, PanicWatch
-from midway.vm.summary import RunSummary
 from midway.vm.uart import Uart
 from midway.vm.vcpus import EXIT_NAMES, VcpuThreads
 
@@ -33,6 +32,7 @@ if TYPE_CHECKING:
     from midway.host.groups import VfioGroup
     from midway.vm.assigned import AssignedDevices
     from midway.vm.lines import AssignedLine
+    from midway.vm.summary import RunSummary
 
 __all__ = ["Machine"]
 
@@ -172,12 +172,13 @@ class Machine:
         """What the guest has marked so far, as much of it as is kept."""
         return tuple(self._marks.snapshots)
 
-    def summary(self) -> RunSummary:
+    def summary(self) -> "RunSummary":
         """After `wait` returned an outcome and before the context ends."""
         outcome = self.wait()
         if outcome is None or self._final is None:
             raise RuntimeError("the VM has not ended")
         from midway.vm.footprint import process_start, resident_beside
+        from midway.vm.summary import RunSummary
 
         smaps = self._calls.read_file("/proc/self/smaps")
         return RunSummary(

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 from midway.config import MachineConfig
 from midway.errors import HostError
-from midway.host.affinity import check_pins
 from midway.host.sysfs import HostFiles
 from midway.kernel.kvm import Kvm
 from midway.kernel.syscalls import Linux, SystemCalls
@@ -42,7 +41,10 @@ def open_machine(
     """
     calls = calls or Linux()
     check_architecture()
-    check_pins(config.cpu.pin)
+    if config.cpu.pin:
+        from midway.host.affinity import check_pins
+
+        check_pins(config.cpu.pin)
     images = BootImages.of(config)
     with Kvm(calls) as kvm:
         gic_version = choose_gic(config.gic, kvm.gic_versions())

@@ -14,7 +14,6 @@ from midway.board.memory import anonymous_banks
 from midway.board.plan import Window
 from midway.config import Backing, MachineConfig
 from midway.errors import ConfigurationError
-from midway.host.groups import iommu_group
 from midway.host.sysfs import HostFiles
 from midway.kernel.memory import Extent, GuestMemory
 from midway.kernel.syscalls import SystemCalls
@@ -99,6 +98,10 @@ class GuestRam:
 
 def groups_of(files: HostFiles, names: Sequence[str]) -> dict[str, int | None]:
     """The IOMMU groups of those devices that are there."""
+    if not names:
+        return {}
+    from midway.host.groups import iommu_group  # only here: a VM without devices has no need of it
+
     located = {name: files.locate(name) for name in names}
     return {name: iommu_group(files, place[1]) for name, place in located.items() if place is not None}
 

@@ -8,7 +8,6 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 from midway.errors import KernelError, MidwayError
-from midway.host.affinity import pin_thread
 from midway.kernel.vcpu import Vcpu, core_register
 from midway.uapi import kvm
 from midway.vm.bus import Bus
@@ -94,6 +93,8 @@ class VcpuThreads:
             self._alive[vcpu.index] = threading.current_thread()
         try:
             if self._pins:
+                from midway.host.affinity import pin_thread  # only here: few are pinned
+
                 pin_thread(self._pins[vcpu.index])
             vcpu.accept_signals(ALL_SIGNALS - {_KICK})
             self._serve(vcpu)
