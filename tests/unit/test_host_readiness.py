@@ -1,10 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 import errno
 import json
-import os
-import signal
-import threading
-from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,7 +10,6 @@ from midway.findings import Severity
 from midway.host.checks import Check
 from midway.host.kernel_log import kernel_log
 from midway.host.readiness import Readiness, readiness
-from midway.host.signals import uninterrupted
 from midway.host.uevents import Uevents
 from midway.kernel.syscalls import Linux
 from midway.uapi import kvm
@@ -165,50 +160,6 @@ def test_the_commands_status_says_whether_a_guest_can_run(
     report = json.loads(capsys.readouterr().out)
     assert report["can_run_guests"] is (status == 0)
     assert report["checks"][0]["code"] == "gic"
-
-
-@pytest.fixture
-def interruptible() -> Iterator[None]:
-    """SIGINT raises KeyboardInterrupt, also where a shell started the tests with SIGINT ignored."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
-
-
-@pytest.mark.usefixtures("interruptible")
-def test_requests_to_stop_wait_for_the_end_of_a_step() -> None:
-    with pytest.raises(KeyboardInterrupt):  # noqa: PT012, SIM117
-        with uninterrupted():
-            os.kill(os.getpid(), signal.SIGINT)
-            finished = True
-    assert finished
-
-
-@pytest.mark.usefixtures("interruptible")
-def test_requests_to_stop_wait_also_when_another_thread_hears_them() -> None:
-    step_ends = threading.Event()
-    listener = threading.Thread(target=step_ends.wait)
-    listener.start()
-    finished = False
-    try:
-        with pytest.raises(KeyboardInterrupt):  # noqa: PT012, SIM117
-            with uninterrupted():
-                assert listener.ident is not None
-                signal.pthread_kill(listener.ident, signal.SIGINT)
-                step_ends.set()
-                listener.join()  # it has run the signal's handler of the kernel's by then
-                finished = True
-    finally:
-        step_ends.set()
-        listener.join()
-    assert finished
-
-
-@pytest.mark.usefixtures("interruptible")
-def test_a_request_to_stop_during_a_step_that_fails_is_not_lost() -> None:
-    with pytest.raises(KeyboardInterrupt), uninterrupted():  # noqa: PT012
-        os.kill(os.getpid(), signal.SIGINT)
-        raise ValueError
 
 
 def test_waiting_for_an_event_ends_at_once_when_the_condition_holds() -> None:

@@ -15,6 +15,7 @@ from midway.cli import main
 from midway.cli import run as command
 from midway.errors import MidwayError, UsageError
 from midway.findings import Finding, Severity
+from midway.host.signals import heard_by
 from midway.vm.machine import Machine
 from midway.vm.marks import LineCount, Snapshot, VcpuCount
 from midway.vm.outcome import End, Outcome
@@ -44,14 +45,14 @@ class Guest:
 
 def test_a_signal_before_the_guest_runs_unwinds_everything() -> None:
     stopping = command._Stopping()
-    with pytest.raises(command._Interrupted) as caught, stopping.handled():
+    with pytest.raises(command._Interrupted) as caught, heard_by(stopping.requested):
         os.kill(os.getpid(), signal.SIGTERM)
     assert caught.value.number == signal.SIGTERM
 
 
 def test_a_signal_while_the_guest_runs_stops_it() -> None:
     guest, stopping = Guest(signals=1), command._Stopping()
-    with stopping.handled():
+    with heard_by(stopping.requested):
         stopping.start(guest.machine())
         stopping.wait(guest.machine())
     assert guest.stopped == [Outcome(End.STOPPED, signal=signal.SIGTERM)]
@@ -59,18 +60,11 @@ def test_a_signal_while_the_guest_runs_stops_it() -> None:
 
 def test_a_signal_when_all_is_ending_changes_nothing() -> None:
     guest, stopping = Guest(), command._Stopping()
-    with stopping.handled():
+    with heard_by(stopping.requested):
         stopping.start(guest.machine())
         stopping.wait(guest.machine())
         os.kill(os.getpid(), signal.SIGTERM)
     assert guest.stopped == []
-
-
-def test_the_handlers_before_are_back_afterwards() -> None:
-    before = signal.getsignal(signal.SIGTERM)
-    with command._Stopping().handled():
-        assert signal.getsignal(signal.SIGTERM) != before
-    assert signal.getsignal(signal.SIGTERM) == before
 
 
 RESET = Outcome(End.RESET, "asked")
@@ -153,16 +147,6 @@ def test_without_standard_output_there_is_no_console(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr("sys.__stdout__", None)
     with pytest.raises(UsageError, match="standard output is closed"):
         command._standard_files()
-
-
-def test_signals_that_are_ignored_stay_ignored() -> None:
-    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    try:
-        with command._Stopping().handled():
-            os.kill(os.getpid(), signal.SIGHUP)
-            assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
-    finally:
-        signal.signal(signal.SIGHUP, before)
 
 
 def test_the_end_is_told_even_if_its_file_cannot_be_written(

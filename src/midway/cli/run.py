@@ -3,10 +3,8 @@
 
 import argparse
 import os
-import signal
 import sys
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
+from contextlib import AbstractContextManager, ExitStack, nullcontext, suppress
 from enum import Enum, auto
 from pathlib import Path
 from types import FrameType
@@ -17,6 +15,7 @@ from midway.cli.collector import no_collections
 from midway.cli.help import HelpFormatter
 from midway.cli.vm_options import add_vm_options, config_from
 from midway.errors import UsageError
+from midway.host.signals import heard_by
 from midway.kernel.syscalls import Linux
 from midway.vm.console import Console
 from midway.vm.outcome import End, Outcome
@@ -40,7 +39,6 @@ exit status: 0 the guest powered off, 1 an error before it ran, 2 usage, 3 the g
 it again), 4 its kernel panicked, 5 KVM could not go on, 128 + n stopped by signal n.
 """
 _STANDARD_ERROR = "-"  # as the plan's file
-_REQUESTS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -76,7 +74,7 @@ def run(arguments: argparse.Namespace) -> int:
     calls = Linux()
     stopping = _Stopping()
     try:
-        with stopping.handled(), ExitStack() as resources:
+        with heard_by(stopping.requested), ExitStack() as resources:
             source, target = _standard_files()
             is_terminal = source is not None and os.isatty(source)
             with no_collections():
@@ -141,17 +139,6 @@ class _Stopping:
         self._phase = _Phase.PREPARING
         self._machine: Machine | None = None
 
-    @contextmanager
-    def handled(self) -> Iterator[None]:
-        # What was ignored stays so: nohup(1) and shells in the background count on it.
-        heard = [number for number in _REQUESTS if signal.getsignal(number) is not signal.SIG_IGN]
-        before = {number: signal.signal(number, self._requested) for number in heard}
-        try:
-            yield
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
-
     def start(self, machine: "Machine") -> None:
         self._machine = machine
         self._phase = _Phase.RUNNING
@@ -166,7 +153,7 @@ class _Stopping:
         if self._machine is not None:
             self._machine.stop(Outcome(End.STOPPED, signal=signal_number))
 
-    def _requested(self, number: int, _: FrameType | None) -> None:
+    def requested(self, number: int, _: FrameType | None) -> None:
         if self._phase is _Phase.PREPARING:
             self._phase = _Phase.ENDING
             raise _Interrupted(number)

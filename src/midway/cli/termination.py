@@ -1,13 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """What Ctrl-C, SIGTERM and a hang-up do to commands that have something to undo."""
 
-import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-from midway.host.signals import REQUESTS
+from midway.host.signals import heard_by
 
 __all__ = ["orderly_termination"]
 
@@ -26,11 +25,5 @@ def orderly_termination() -> Iterator[None]:
             is_ending = True
             sys.exit(128 + number)
 
-    # What was ignored stays so: nohup(1) and shells in the background count on it.
-    heard = [number for number in sorted(REQUESTS) if signal.getsignal(number) is not signal.SIG_IGN]
-    before = {number: signal.signal(number, requested) for number in heard}
-    try:
+    with heard_by(requested):
         yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

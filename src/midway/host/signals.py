@@ -1,14 +1,32 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Steps that must not be cut in half by Ctrl-C or a termination request."""
+"""Who hears Ctrl-C, a termination request and a hang-up, and steps that they must not cut in half."""
 
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
+from types import FrameType
 
-__all__ = ["REQUESTS", "uninterrupted"]
+__all__ = ["heard_by", "uninterrupted"]
 
-REQUESTS = frozenset({signal.SIGINT, signal.SIGTERM, signal.SIGHUP})
+_REQUESTS = frozenset({signal.SIGINT, signal.SIGTERM, signal.SIGHUP})
+
+
+@contextmanager
+def heard_by(handler: Callable[[int, FrameType | None], object]) -> Iterator[None]:
+    """Requests to stop go to `handler`, with the signal's number.  For the main thread.
+
+    What was ignored stays so: nohup(1) and shells in the background count on it.
+    """
+    before = {number: signal.getsignal(number) for number in _REQUESTS}
+    try:
+        for number, present in before.items():
+            if present is not signal.SIG_IGN:
+                signal.signal(number, handler)
+        yield
+    finally:
+        for number, present in before.items():
+            signal.signal(number, present)
 
 
 @contextmanager
@@ -20,25 +38,11 @@ def uninterrupted() -> Iterator[None]:
     """
     held: list[int] = []
     is_main = threading.current_thread() is threading.main_thread()
-    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, REQUESTS)
+    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, _REQUESTS)
     try:
-        with _noted(held) if is_main else nullcontext():
+        with heard_by(lambda number, _: held.append(number)) if is_main else nullcontext():
             yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
         for number in held:
             signal.raise_signal(number)
-
-
-@contextmanager
-def _noted(held: list[int]) -> Iterator[None]:
-    """What is heard goes to `held` instead of to its handler.  For the main thread."""
-    handlers = {number: signal.getsignal(number) for number in REQUESTS}
-    try:
-        for number, handler in handlers.items():
-            if handler is not signal.SIG_IGN:
-                signal.signal(number, lambda heard, _: held.append(heard))
-        yield
-    finally:
-        for number, handler in handlers.items():
-            signal.signal(number, handler)
