@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """How commands that have something to undo end when they are asked to."""
 
-import os
 import signal
 import subprocess
 import sys
@@ -39,16 +38,12 @@ def as_on_a_terminal() -> Iterator[None]:
         signal.signal(number, handler)
 
 
-def ask(number: int) -> None:
-    os.kill(os.getpid(), number)
-
-
 @pytest.mark.parametrize("number", REQUESTS)
 def test_a_request_to_stop_undoes_what_was_done_and_is_the_exit_status(number: int) -> None:
     undone = False
     with pytest.raises(SystemExit) as ended, orderly_termination():  # noqa: PT012
         try:
-            ask(number)
+            signal.raise_signal(number)
         finally:
             undone = True
     assert undone
@@ -61,9 +56,9 @@ def test_further_requests_do_not_disturb_the_undoing(number: int) -> None:
     undone = False
     with pytest.raises(SystemExit) as ended, orderly_termination():  # noqa: PT012
         try:
-            ask(signal.SIGTERM)
+            signal.raise_signal(signal.SIGTERM)
         finally:
-            ask(number)
+            signal.raise_signal(number)
             undone = True
     assert undone
     assert ended.value.code == 128 + signal.SIGTERM
@@ -73,7 +68,7 @@ def test_further_requests_do_not_disturb_the_undoing(number: int) -> None:
 def test_a_request_that_was_ignored_stays_so(number: int) -> None:
     signal.signal(number, signal.SIG_IGN)
     with orderly_termination():
-        ask(number)
+        signal.raise_signal(number)
         assert signal.getsignal(number) is signal.SIG_IGN
 
 
@@ -92,7 +87,7 @@ def test_a_claim_of_several_that_is_stopped_claims_none(
     def look_and_ask(borrowing: Borrowing) -> object:
         if borrowing.binding.name == names[1]:
             assert [record.device for record in claimed(files=fake_host.files)] == [names[0]]
-            ask(signal.SIGTERM)
+            signal.raise_signal(signal.SIGTERM)
         return look(borrowing)
 
     monkeypatch.setattr(Borrowing, "look", look_and_ask)

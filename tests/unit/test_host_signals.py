@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Who hears a request to stop, and for how long."""
 
-import os
 import signal
 import threading
 from collections.abc import Iterator
@@ -25,7 +24,7 @@ def interruptible() -> Iterator[None]:
 def test_requests_go_to_the_handler_with_their_number(number: signal.Signals) -> None:
     heard: list[int] = []
     with heard_by(lambda number, _: heard.append(number)):
-        os.kill(os.getpid(), number)
+        signal.raise_signal(number)
     assert heard == [number]
 
 
@@ -51,7 +50,7 @@ def test_signals_that_are_ignored_stay_ignored() -> None:
 def test_requests_to_stop_wait_for_the_end_of_a_step() -> None:
     with pytest.raises(KeyboardInterrupt):  # noqa: PT012, SIM117
         with uninterrupted():
-            os.kill(os.getpid(), signal.SIGINT)
+            signal.raise_signal(signal.SIGINT)
             finished = True
     assert finished
 
@@ -79,5 +78,5 @@ def test_requests_to_stop_wait_also_when_another_thread_hears_them() -> None:
 @pytest.mark.usefixtures("interruptible")
 def test_a_request_to_stop_during_a_step_that_fails_is_not_lost() -> None:
     with pytest.raises(KeyboardInterrupt), uninterrupted():  # noqa: PT012
-        os.kill(os.getpid(), signal.SIGINT)
+        signal.raise_signal(signal.SIGINT)
         raise ValueError

@@ -4,7 +4,6 @@
 import argparse
 import io
 import json
-import os
 import signal
 from pathlib import Path
 from typing import cast
@@ -31,7 +30,7 @@ class Guest:
 
     def start(self) -> None:
         for _ in range(self._signals):
-            os.kill(os.getpid(), signal.SIGTERM)
+            signal.raise_signal(signal.SIGTERM)
 
     def wait(self) -> None:
         pass
@@ -46,7 +45,7 @@ class Guest:
 def test_a_signal_before_the_guest_runs_unwinds_everything() -> None:
     stopping = command._Stopping()
     with pytest.raises(command._Interrupted) as caught, heard_by(stopping.requested):
-        os.kill(os.getpid(), signal.SIGTERM)
+        signal.raise_signal(signal.SIGTERM)
     assert caught.value.number == signal.SIGTERM
 
 
@@ -63,7 +62,7 @@ def test_a_signal_when_all_is_ending_changes_nothing() -> None:
     with heard_by(stopping.requested):
         stopping.start(guest.machine())
         stopping.wait(guest.machine())
-        os.kill(os.getpid(), signal.SIGTERM)
+        signal.raise_signal(signal.SIGTERM)
     assert guest.stopped == []
 
 
