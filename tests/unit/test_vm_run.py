@@ -5,14 +5,17 @@ import argparse
 import io
 import json
 import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 from typing import cast
 
 import pytest
 
 from midway.cli import main
 from midway.cli import run as command
-from midway.errors import MidwayError, UsageError
+from midway.errors import DeviceError, MidwayError, UsageError
 from midway.findings import Finding, Severity
 from midway.host.signals import heard_by
 from midway.vm.machine import Machine
@@ -163,3 +166,28 @@ def test_a_place_that_cannot_be_written_is_named_before_anything_else_fails(
     place = tmp_path / "none/new"
     assert main(["run", "--kernel", "/nonexistent", option, str(place)]) == 1
     assert f"writing {place}" in capsys.readouterr().err
+
+
+class GuestWithSummary(Guest):
+    plan = SimpleNamespace(findings=())
+
+    def summary(self) -> RunSummary:
+        return summary()
+
+
+def test_a_device_that_cannot_be_given_back_does_not_hide_how_the_guest_ended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    @contextmanager
+    def machine(*_: object, **__: object) -> Iterator[Machine]:
+        yield GuestWithSummary().machine()
+        raise DeviceError("giving it back to macb", device="ff0d0000.ethernet", answer="it is not loaded")
+
+    monkeypatch.setattr(command, "open_machine", machine)
+    told = tmp_path / "summary"
+    with (tmp_path / "console").open("wb") as console:
+        monkeypatch.setattr(command, "_standard_files", lambda: (None, console.fileno()))
+        assert main(["run", "--kernel", "Image", "--json", str(told)]) == 1
+    printed = capsys.readouterr().err
+    assert printed.index("reset: asked") < printed.index("giving it back to macb")
+    assert json.loads(told.read_text())["outcome"] == "reset"

@@ -14,7 +14,7 @@ from midway.cli import say
 from midway.cli.collector import no_collections
 from midway.cli.help import HelpFormatter
 from midway.cli.vm_options import add_vm_options, config_from
-from midway.errors import UsageError
+from midway.errors import MidwayError, UsageError
 from midway.host.signals import heard_by
 from midway.kernel.syscalls import Linux
 from midway.vm.console import Console
@@ -73,6 +73,8 @@ def run(arguments: argparse.Namespace) -> int:
     _check_places(arguments)
     calls = Linux()
     stopping = _Stopping()
+    summary: RunSummary | None = None
+    known = 0
     try:
         with heard_by(stopping.requested), ExitStack() as resources:
             source, target = _standard_files()
@@ -97,6 +99,10 @@ def run(arguments: argparse.Namespace) -> int:
             known = len(machine.plan.findings)
     except _Interrupted as interrupted:
         return 128 + interrupted.number
+    except MidwayError:
+        if summary is not None:  # a device could not be given back: how the guest ended is known all the same
+            _report(arguments, summary, known)
+        raise
     _report(arguments, summary, known)
     return summary.outcome.exit_status
 
