@@ -16,6 +16,7 @@ from midway.vm.console import Console
 from midway.vm.events import EventLoop
 from midway.vm.terminal import as_console
 from midway.vm.uart import Uart
+from unit.blocked import fill
 
 SECONDS = 20
 
@@ -71,6 +72,24 @@ def test_a_reader_that_has_gone_does_not_stop_the_guest(ends: dict[str, int]) ->
         console.write(b"hello")
         console.write(b" there")
         assert console.lost == 11
+
+
+def test_output_for_a_reader_that_goes_while_the_pipe_is_full_is_a_finding(ends: dict[str, int]) -> None:
+    fill(ends["output_target"])
+    os.close(ends["output_source"])
+    with Console(Linux(), ends["output_target"]) as console:
+        console.write(b"hello")
+        console.write(b" there")
+        assert console.lost == 11
+        assert [finding.code for finding in console.findings()] == ["console-lost"]
+
+
+def test_output_dropped_because_the_console_gives_up_is_no_finding(ends: dict[str, int]) -> None:
+    fill(ends["output_target"])
+    with Console(Linux(), ends["output_target"]) as console:
+        console.give_up()
+        console.write(b"hello")
+        assert console.findings() == ()
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ from midway.kernel.syscalls import Linux
 from midway.vm.console import Console
 from midway.vm.machine import Machine
 from midway.vm.uart import Uart
+from unit.blocked import fill
 
 SECONDS = 20
 
@@ -21,10 +22,7 @@ def test_a_stop_frees_the_uart_that_waits_for_a_reader_of_its_output() -> None:
     calls = Linux()
     source, target = os.pipe()
     try:
-        os.set_blocking(target, False)
-        while _fits(target):
-            pass
-        os.set_blocking(target, True)
+        fill(target)
         with GuestMemory(calls) as memory, Console(calls, target) as console, EventFd(calls) as event:
             machine = Machine(cast(MachinePlan, None), memory, console)
             machine._stop_event = event
@@ -41,10 +39,3 @@ def test_a_stop_frees_the_uart_that_waits_for_a_reader_of_its_output() -> None:
     finally:
         os.close(source)
         os.close(target)
-
-
-def _fits(target: int) -> bool:
-    try:
-        return os.write(target, bytes(4096)) > 0
-    except BlockingIOError:
-        return False

@@ -74,9 +74,11 @@ class Console:
     def write(self, data: bytes) -> None:
         """What the guest sends; waits while nobody takes it, as a UART with flow control would."""
         while data and not self.lost:
-            ready = self._ready.poll()
-            if not any(fd == self._output and events & select.POLLOUT for fd, events in ready):
-                return  # giving up
+            ready = dict(self._ready.poll())
+            if not ready.get(self._output, 0) & select.POLLOUT:
+                if self._closing.fd in ready:
+                    return  # giving up
+                break  # the reader has gone and left the pipe full
             try:
                 # So many bytes at least fit where poll(2) sees room.
                 data = data[os.write(self._output, data[: select.PIPE_BUF]) :]
