@@ -16,7 +16,7 @@ from midway.vm.console import Console
 from midway.vm.events import EventLoop
 from midway.vm.terminal import as_console
 from midway.vm.uart import Uart
-from unit.blocked import fill
+from unit.blocked import blocked_guest, fill
 
 SECONDS = 20
 
@@ -201,6 +201,22 @@ def test_without_an_escape_every_byte_is_the_guests(
         os.write(ends["input_target"], b"\x01x")
         assert guest.take(2) == b"\x01x"
     assert failures.empty()
+
+
+def test_ctrl_a_x_is_heard_after_a_key_while_nobody_takes_the_output() -> None:
+    with blocked_guest() as guest:
+        guest.type_and_wait(b"a")
+        guest.type(b"\x01x")
+        assert guest.escaped.get(timeout=SECONDS)
+
+
+def test_what_else_is_watched_is_served_after_a_key_while_nobody_takes_the_output() -> None:
+    served: queue.Queue[int] = queue.Queue()
+    with blocked_guest() as guest:
+        guest.events.watch(guest.event.fd, lambda: served.put(guest.event.drain()))
+        guest.type_and_wait(b"a")
+        guest.event.signal()
+        assert served.get(timeout=SECONDS) == 1
 
 
 def test_a_terminal_passes_keys_at_once_and_is_restored() -> None:

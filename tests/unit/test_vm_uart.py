@@ -1,12 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """The 16550."""
 
+import os
+import threading
+from collections.abc import Callable, Iterator
+
 import pytest
 
 from midway.vm.uart import Uart
 
 DATA, IER, IIR, LCR, MCR, LSR, MSR, SCRATCH = range(8)
 FCR = IIR
+SECONDS = 20
 
 
 class Wires:
@@ -141,3 +146,95 @@ def test_the_sender_hears_when_everything_was_cleared(wires: Wires) -> None:
     wires.uart.receive(b"ab")
     wires.write(FCR, 0x03)
     assert calls == [4096]
+
+
+class SlowWires(Wires):
+    """A byte is sent when it is `taken`; until then the vCPU that wrote it waits."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.uart = Uart(self._send, self.levels.append)
+        self.taken = threading.Event()
+        self._sending = threading.Event()
+        self._vcpus: list[threading.Thread] = []
+
+    def write_and_wait(self, value: int) -> None:
+        """From a vCPU of its own; returns when that one waits."""
+        self._start(lambda: self.write(DATA, value))
+        self._sending.wait()
+
+    def meanwhile(self, call: Callable[[], object]) -> None:
+        """From another thread, as it might have to wait too."""
+        thread = self._start(call)
+        thread.join(SECONDS)
+        assert not thread.is_alive()
+
+    def end(self) -> None:
+        self.taken.set()
+        for vcpu in self._vcpus:
+            vcpu.join()
+
+    def _start(self, call: Callable[[], object]) -> threading.Thread:
+        self._vcpus.append(threading.Thread(target=call))
+        self._vcpus[-1].start()
+        return self._vcpus[-1]
+
+    def _send(self, data: bytes) -> None:
+        self._sending.set()
+        self.taken.wait()
+        self.sent.extend(data)
+
+
+@pytest.fixture
+def slow_wires() -> Iterator[SlowWires]:
+    wires = SlowWires()
+    yield wires
+    wires.end()
+
+
+def test_received_data_interrupts_while_a_byte_waits_to_be_sent(slow_wires: SlowWires) -> None:
+    slow_wires.write(IER, 1)
+    slow_wires.write_and_wait(0x41)
+    slow_wires.meanwhile(lambda: slow_wires.uart.receive(b"a"))
+    assert slow_wires.levels == [True]
+
+
+def test_the_empty_interrupt_comes_only_once_the_byte_has_been_sent(slow_wires: SlowWires) -> None:
+    slow_wires.write(IER, 2)
+    slow_wires.read(IIR)
+    slow_wires.write_and_wait(0x41)
+    assert slow_wires.levels == [True, False]
+    slow_wires.end()
+    assert slow_wires.levels == [True, False, True]
+
+
+def test_an_empty_interrupt_taken_while_a_byte_waits_comes_again_for_that_byte(slow_wires: SlowWires) -> None:
+    slow_wires.write(IER, 2)
+    slow_wires.write_and_wait(0x41)
+    slow_wires.meanwhile(lambda: slow_wires.read(IIR))
+    slow_wires.end()
+    assert slow_wires.levels == [True, False, True]
+
+
+def test_bytes_of_several_vcpus_are_sent_one_at_a_time() -> None:
+    busy, overlaps = threading.Lock(), []
+
+    def send(data: bytes) -> None:
+        if not busy.acquire(blocking=False):
+            overlaps.append(data)
+            return
+        os.sched_yield()  # to the others, who would come in here
+        busy.release()
+
+    uart = Uart(send, lambda _: None)
+
+    def write_many() -> None:
+        for _ in range(200):
+            uart.write(DATA, b"x")
+
+    vcpus = [threading.Thread(target=write_many) for _ in range(4)]
+    for vcpu in vcpus:
+        vcpu.start()
+    for vcpu in vcpus:
+        vcpu.join()
+    assert overlaps == []

@@ -111,8 +111,6 @@ class Machine:
         Takes no lock, so that a signal handler may call it whatever it interrupted.
         """
         self._wanted = self._wanted or outcome or Outcome(End.STOPPED)
-        # Else the loop that hears of the event could wait for the UART, and a vCPU in it for the output.
-        self._console.give_up()
         self._stop_event.signal()
 
     @property

@@ -21,13 +21,16 @@ _ROOM = 4096  # far more than 16: what a terminal pastes at once
 class Uart:
     """`transmit` takes what the guest sends; `set_line` is the interrupt's level.
 
-    Both are called with the UART's lock held, from the thread of the vCPU or of the one who calls `receive`.
+    `transmit` is called from the vCPU's thread, once at a time, and may wait: only vCPUs that send as well wait
+    with it then.  `set_line` is called with the registers' lock held, from the thread of the vCPU or of the one
+    who calls `receive`, and must not wait.
     """
 
     def __init__(self, transmit: Callable[[bytes], None], set_line: Callable[[bool], None]) -> None:
         self._transmit = transmit
         self._set_line = set_line
         self._lock = threading.Lock()
+        self._sending = threading.Lock()
         self._received: deque[int] = deque()
         self._drained: Callable[[], None] | None = None
         self._interrupts = 0
@@ -45,7 +48,7 @@ class Uart:
         return _ROOM - len(self._received)
 
     def on_drained(self, call: Callable[[], None]) -> None:
-        """Call, with the UART's lock held, when the guest has taken or cleared everything received."""
+        """Call, with the registers' lock held, when the guest has taken or cleared everything received."""
         self._drained = call
 
     def receive(self, data: bytes) -> None:
@@ -62,8 +65,12 @@ class Uart:
 
     def write(self, offset: int, data: bytes) -> None:
         with self._lock:
-            self._write(offset, data[0])
-            self._update()
+            leaves = self._leaves(offset)
+            if not leaves:
+                self._write(offset, data[0])
+                self._update()
+        if leaves:
+            self._send(data[:1])
 
     def _read(self, offset: int) -> int:
         if offset in (_DATA, _IER) and self._line_control & _LCR_DIVISOR:
@@ -96,7 +103,7 @@ class Uart:
             return
         match offset:
             case 0:
-                self._send(value)
+                self._loop_back(value)
             case 1:
                 if value & ~self._interrupts & _IER_EMPTY:
                     self._empty_pending = True
@@ -125,12 +132,20 @@ class Uart:
         if self._drained is not None:
             self._drained()
 
-    def _send(self, value: int) -> None:
-        if self._modem_control & _MCR_LOOP:
-            if self.room:
-                self._received.append(value)
-        else:
-            self._transmit(bytes((value,)))
+    def _leaves(self, offset: int) -> bool:
+        """Whether what is written there goes out on the wire."""
+        return offset == _DATA and not (self._line_control & _LCR_DIVISOR or self._modem_control & _MCR_LOOP)
+
+    def _send(self, byte: bytes) -> None:
+        with self._sending:
+            self._transmit(byte)
+        with self._lock:
+            self._empty_pending = True
+            self._update()
+
+    def _loop_back(self, value: int) -> None:
+        if self.room:
+            self._received.append(value)
         self._empty_pending = True
 
     def _modem_status(self) -> int:
