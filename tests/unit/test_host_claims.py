@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 import errno
 import json
+import signal
 from typing import TYPE_CHECKING
 
 import pytest
@@ -10,6 +11,7 @@ from midway.errors import DeviceError, HostError, KernelError
 from midway.host.claims import claim, claim_all, claim_lasting, claimed, release, release_all
 from midway.host.platform import Platform
 from midway.host.records import ClaimRecord, Records
+from midway.host.signals import heard_by
 
 if TYPE_CHECKING:
     from unit.conftest import FakeHost
@@ -360,3 +362,21 @@ def test_a_choice_of_driver_that_was_there_before_is_there_again(
     with claim(SECOND, platform=platform):
         assert override_of(host, SECOND) == "vfio-forward"
     assert (driver_of(host, SECOND), override_of(host, SECOND)) == ("macb", "macb")
+
+
+def test_a_request_to_stop_while_a_device_is_given_back_waits_for_it(
+    host: "FakeHost", platform: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read = Records.read
+
+    def asked_to_stop(records: Records, device: str) -> ClaimRecord | None:
+        signal.raise_signal(signal.SIGTERM)
+        return read(records, device)
+
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt), heard_by(stop), claim(SECOND, platform=platform):  # noqa: PT012
+        monkeypatch.setattr(Records, "read", asked_to_stop)
+        raise DeviceError("not to be had")
+    assert driver_of(host, SECOND) == "macb"

@@ -3,7 +3,7 @@
 
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import pytest
 
@@ -80,3 +80,22 @@ def test_a_request_to_stop_during_a_step_that_fails_is_not_lost() -> None:
     with pytest.raises(KeyboardInterrupt), uninterrupted():  # noqa: PT012
         signal.raise_signal(signal.SIGINT)
         raise ValueError
+
+
+@pytest.mark.usefixtures("interruptible")
+def test_a_request_that_comes_as_requests_are_blocked_leaves_none_blocked(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    change = signal.pthread_sigmask
+
+    def then_interrupted(how: int, mask: Iterable[int]) -> set[int | signal.Signals]:
+        changed = change(how, mask)
+        if how == signal.SIG_BLOCK and mask:
+            raise KeyboardInterrupt
+        return changed
+
+    before = change(signal.SIG_BLOCK, ())
+    monkeypatch.setattr(signal, "pthread_sigmask", then_interrupted)
+    with pytest.raises(KeyboardInterrupt), uninterrupted():
+        pytest.fail("the step began")
+    assert change(signal.SIG_BLOCK, ()) == before

@@ -2,11 +2,13 @@
 """KVM's binary statistics."""
 
 import struct
+from pathlib import Path
 
 import pytest
 
 from midway.errors import KernelError
 from midway.kernel.stats import Stats
+from midway.kernel.syscalls import Linux
 from midway.uapi import kvm
 from unit.fakes import FakeKernel
 
@@ -50,3 +52,11 @@ def test_statistics_that_end_early_are_an_error() -> None:
     kernel.contents[fd] = file_of(descriptor("exits", 0), data=b"\0\0")
     with Stats(kernel, fd) as stats, pytest.raises(KernelError, match="statistics"):
         stats.read()
+
+
+def test_a_file_of_the_kernels_may_name_what_is_not_ascii(tmp_path: Path) -> None:
+    smaps = tmp_path / "smaps"
+    smaps.write_bytes("ffff0000-ffff1000 r--p 0 fe:00 1 /home/jürgen/lib.so\nPss: 4 kB\n".encode())
+    assert "Pss: 4 kB" in Linux().read_file(str(smaps))
+    smaps.write_bytes(b"410 (n\xfcchtern) S\n")
+    assert Linux().read_file(str(smaps)).endswith(" S\n")

@@ -2,11 +2,19 @@
 """Choices on the way from a configuration to a machine."""
 
 import os
+import signal
 from collections import namedtuple
+from typing import cast
+from unittest.mock import MagicMock
 
 import pytest
 
+from midway.board import planning
+from midway.config import MachineConfig
 from midway.errors import HostError
+from midway.host.signals import heard_by
+from midway.vm import machine, prepare
+from midway.vm.console import Console
 from midway.vm.prepare import check_architecture, choose_gic
 
 
@@ -29,3 +37,40 @@ def test_a_host_that_is_not_arm64_is_sent_to_the_lab(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(os, "uname", lambda: names("x86_64"))
     with pytest.raises(HostError, match=r"this is a x86_64 host.*midway lab"):
         check_architecture()
+
+
+class Stop(BaseException):
+    """What a request to stop raises."""
+
+
+def stop(*_: object) -> None:
+    raise Stop
+
+
+class Opened:
+    """A machine that is asked to stop while it opens its devices."""
+
+    is_open = False
+
+    def __init__(self, *_: object, **__: object) -> None:
+        pass
+
+    def __enter__(self) -> None:
+        Opened.is_open = True
+        signal.raise_signal(signal.SIGTERM)
+
+    def __exit__(self, *_: object) -> None:
+        Opened.is_open = False
+
+
+def test_a_request_to_stop_while_devices_are_opened_waits_until_they_can_be_closed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name in ("check_architecture", "choose_gic", "banks_of", "Kvm", "BootImages", "GuestRam"):
+        monkeypatch.setattr(prepare, name, MagicMock())
+    monkeypatch.setattr(planning, "plan_machine", MagicMock())
+    monkeypatch.setattr(machine, "Machine", Opened)
+    opening = prepare.open_machine(MachineConfig(kernel="Image"), cast(Console, None))
+    with pytest.raises(Stop), heard_by(stop), opening:
+        pytest.fail("it began to run")
+    assert not Opened.is_open

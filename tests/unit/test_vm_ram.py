@@ -1,12 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """Which memory a guest's RAM is made of."""
 
+import signal
+import threading
 from pathlib import Path
 
 import pytest
 
 from midway.config import Backing, MachineConfig
 from midway.errors import ConfigurationError, HostError
+from midway.host.signals import heard_by
 from midway.host.sysfs import HostFiles
 from midway.kernel.hugepages import pool
 from midway.kernel.memory import Extent
@@ -88,3 +91,42 @@ def test_what_a_group_cannot_translate_is_read_from_sysfs(tmp_path: Path) -> Non
         Extent(0x800_0000, 0x10_0000),
         Extent(0xF000_0000, 0x1000),
     )
+
+
+class Stop(BaseException):
+    """What a request to stop raises."""
+
+
+class WatchedKernel(FakeKernel):
+    def __init__(self) -> None:
+        super().__init__()
+        self.unmapped = threading.Event()
+
+    def munmap(self, address: int, size: int) -> None:
+        self.unmapped.set()
+        super().munmap(address, size)
+
+
+def test_ram_that_is_being_filled_stays_until_it_is_however_the_wait_for_it_ended() -> None:
+    kernel, waiting, asked = WatchedKernel(), threading.Event(), threading.Event()
+    waiter = threading.get_ident()
+    early: list[bool] = []
+
+    def stop(*_: object) -> None:
+        if not asked.is_set():
+            asked.set()
+            raise Stop
+
+    def load(_: object) -> None:
+        waiting.wait()
+        # Again where it comes right before the wait: Python looks when that ends.
+        while not asked.wait(0.01):
+            signal.pthread_kill(waiter, signal.SIGTERM)
+        early.append(kernel.unmapped.wait(0.2))
+
+    ram = GuestRam(kernel, config(), {}, load=load)
+    with pytest.raises(Stop), heard_by(stop), ram:  # noqa: PT012
+        waiting.set()
+        ram.memory()
+    assert early == [False]
+    assert kernel.mappings == {}

@@ -30,13 +30,15 @@ class Guest:
     def __init__(self, *, signals: int = 0) -> None:
         self.stopped: list[Outcome | None] = []
         self._signals = signals
+        self._waits = 0
 
     def start(self) -> None:
         for _ in range(self._signals):
             signal.raise_signal(signal.SIGTERM)
 
-    def wait(self) -> None:
-        pass
+    def wait(self, _: float) -> Outcome | None:
+        self._waits += 1
+        return Outcome(End.POWER_OFF) if self._waits > 1 else None
 
     def stop(self, outcome: Outcome | None = None) -> None:
         self.stopped.append(outcome)

@@ -7,6 +7,7 @@ A command's module offers ``add_parser(subparsers)``, which declares the command
 
 import argparse
 import importlib
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -76,6 +77,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     environment.
     """
     _open_closed()
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # whatever the locale can spell
     given = list(sys.argv[1:] if argv is None else argv)
     try:
         command = _load(given[0] if given else None)

@@ -19,7 +19,7 @@ from midway.host.signals import heard_by
 from midway.kernel.syscalls import Linux
 from midway.vm.console import Console
 from midway.vm.outcome import End, Outcome
-from midway.vm.prepare import open_machine
+from midway.vm.prepare import check_architecture, open_machine
 
 if TYPE_CHECKING:
     from midway.board.plan import MachinePlan
@@ -35,10 +35,12 @@ Standard input and output are the guest's console.  On a terminal Ctrl-C stops t
 to the guest, Ctrl-A x stops the VM too, and Ctrl-A Ctrl-A sends a Ctrl-A.
 """
 _EPILOG = """\
-exit status: 0 the guest powered off, 1 an error before it ran, 2 usage, 3 the guest asked for a reset (start
-it again), 4 its kernel panicked, 5 KVM could not go on, 128 + n stopped by signal n.
+exit status: 0 the guest powered off, 1 an error before it ran or in giving a device back, 2 usage, 3 the
+guest asked for a reset (start it again), 4 its kernel panicked, 5 KVM could not go on, 128 + n stopped by
+signal n.
 """
 _STANDARD_ERROR = "-"  # as the plan's file
+_LONGEST_WAIT = 1.0  # seconds for which a signal may be unheard
 
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -87,6 +89,7 @@ def run(arguments: argparse.Namespace) -> int:
                 machine = resources.enter_context(
                     open_machine(config, console, calls=calls, planned=lambda plan: _planned(arguments, plan))
                 )
+                resources.callback(stopping.end)  # the first to be undone: what follows is all the ending
                 if counters is not None:
                     machine.instructions = counters.read
                 if source is not None and is_terminal:
@@ -114,6 +117,7 @@ def _counters(
         return nullcontext()
     from midway.kernel.instructions import InstructionCounters
 
+    check_architecture()  # before a system call by its number there
     return InstructionCounters(calls)
 
 
@@ -152,7 +156,12 @@ class _Stopping:
 
     def wait(self, machine: "Machine") -> None:
         """For the machine's end."""
-        machine.wait()
+        # Python runs a signal's handler when a wait is over, also that of one that came right before it.
+        while machine.wait(_LONGEST_WAIT) is None:
+            pass
+        self.end()
+
+    def end(self) -> None:
         self._phase = _Phase.ENDING
 
     def stop(self, signal_number: int = 0) -> None:

@@ -82,10 +82,10 @@ class Borrowing(msgspec.Struct, frozen=True):
 
     def give_back(self) -> None:
         """Undo what the device's record says was done, then drop the record; nothing when there is none."""
-        binding, record = self.binding, self.records.read(self.binding.name)
-        if record is None:
-            return
         with uninterrupted():
+            binding, record = self.binding, self.records.read(self.binding.name)
+            if record is None:
+                return
             if is_vfio(binding.driver):
                 check_not_open(binding.files, binding.directory, binding.name)
                 binding.unbind()

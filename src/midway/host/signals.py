@@ -38,8 +38,10 @@ def uninterrupted() -> Iterator[None]:
     """
     held: list[int] = []
     is_main = threading.current_thread() is threading.main_thread()
-    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, _REQUESTS)
+    # Asked for first: Python may run a handler, which raises, when it has changed the mask.
+    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, ())
     try:
+        signal.pthread_sigmask(signal.SIG_BLOCK, _REQUESTS)
         with heard_by(lambda number, _: held.append(number)) if is_main else nullcontext():
             yield
     finally:

@@ -110,7 +110,7 @@ class Linux:
 
     def read_file(self, path: str) -> str:
         fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-        with os.fdopen(fd, encoding="ascii") as file:
+        with os.fdopen(fd, encoding="utf-8", errors="replace") as file:
             return file.read()
 
     def eventfd(self, flags: int) -> int:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from midway.config import MachineConfig
 from midway.errors import HostError
+from midway.host.signals import uninterrupted
 from midway.host.sysfs import HostFiles
 from midway.kernel.kvm import Kvm
 from midway.kernel.syscalls import Linux, SystemCalls
@@ -54,7 +55,8 @@ def open_machine(
     groups = groups_of(files, names)
     with ExitStack() as resources:
         keep_clear = reserved_extents(files, list(groups.values()))
-        ram = resources.enter_context(GuestRam(calls, config, groups, keep_clear, images.load))
+        with uninterrupted():
+            ram = resources.enter_context(GuestRam(calls, config, groups, keep_clear, images.load))
         # Imported here, while the RAM is cleared and filled: they are most of what there is to import.
         from midway.board.planning import Seeds, plan_machine
         from midway.devicetree.node import Node
@@ -91,15 +93,17 @@ def open_machine(
             address_bits=address_bits,
         )
         planned(plan)
-        yield resources.enter_context(
-            Machine(
-                plan,
-                memory,
-                console,
-                {claim.name: claim.group for claim in claims},
-                control=files.run / "midway" / "vms",
-            )
+        machine = Machine(
+            plan,
+            memory,
+            console,
+            {claim.name: claim.group for claim in claims},
+            control=files.run / "midway" / "vms",
         )
+        # Of a device that was being opened nobody would know, and it could not be given back.
+        with uninterrupted():
+            resources.enter_context(machine)
+        yield machine
 
 
 def check_architecture() -> None:

@@ -52,6 +52,7 @@ class GuestRam:
         self._keep_clear = keep_clear
         self._load = load
         self._thread: threading.Thread | None = None
+        self._ended = threading.Event()
         self._memory: GuestMemory | None = None
         self._error: BaseException | None = None
 
@@ -77,7 +78,8 @@ class GuestRam:
 
     def _wait(self) -> None:
         if self._thread is not None:
-            self._thread.join()
+            # Not by join(), of which one that a signal's handler ended makes the next return at once.
+            self._ended.wait()
 
     def _take(self) -> None:
         try:
@@ -85,6 +87,8 @@ class GuestRam:
             self._load(self._memory)
         except BaseException as error:  # noqa: BLE001 - raised by `memory`, in the thread that wants it
             self._error = error
+        finally:
+            self._ended.set()
 
     def _allocate(self) -> GuestMemory:
         if self._is_direct:
