@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Counting instructions, on a kernel that is made up."""
 
-import os
-
 import pytest
 
 from midway.errors import KernelError
@@ -10,12 +8,14 @@ from midway.kernel.instructions import InstructionCounters
 from midway.uapi import perf_event
 from unit.fakes import FakeKernel
 
+ONLINE = "/sys/devices/system/cpu/online"
+
 
 @pytest.fixture
-def kernel(monkeypatch: pytest.MonkeyPatch) -> FakeKernel:
+def kernel() -> FakeKernel:
     """A host of two processors, of which only the first has a counter so far."""
-    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {1, 0})
     kernel = FakeKernel()
+    kernel.files[ONLINE] = "0-1\n"
     kernel.opens["cpu0"] = 200
     return kernel
 
@@ -26,6 +26,14 @@ def test_every_processor_has_a_counter_of_its_own(kernel: FakeKernel) -> None:
     with InstructionCounters(kernel) as counters:
         assert counters.read() == (1000, 1 << 40)
     assert not kernel.open_fds
+
+
+def test_a_processor_that_is_not_online_has_no_counter(kernel: FakeKernel) -> None:
+    kernel.files[ONLINE] = "0,2-3\n"
+    kernel.opens |= {"cpu2": 202, "cpu3": 203}
+    kernel.contents = {fd: fd.to_bytes(8, "little") for fd in (200, 202, 203)}
+    with InstructionCounters(kernel) as counters:
+        assert counters.read() == (200, 202, 203)
 
 
 def test_what_is_counted_is_instructions(kernel: FakeKernel) -> None:

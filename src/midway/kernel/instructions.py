@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """How many instructions the host's processors have executed, guests and hypervisor included."""
 
-import os
+from collections.abc import Iterator
 from contextlib import ExitStack
 from types import TracebackType
 from typing import Self
@@ -11,6 +11,8 @@ from midway.kernel.syscalls import SystemCalls
 from midway.uapi import perf_event
 
 __all__ = ["InstructionCounters"]
+
+_ONLINE = "/sys/devices/system/cpu/online"
 
 
 class InstructionCounters:
@@ -26,7 +28,7 @@ class InstructionCounters:
 
     def __enter__(self) -> Self:
         with ExitStack() as resources:
-            for cpu in sorted(os.sched_getaffinity(0)):
+            for cpu in self._online():
                 fd = self._open(cpu)
                 resources.callback(self._calls.close, fd)
                 self._fds.append(fd)
@@ -41,6 +43,15 @@ class InstructionCounters:
     def read(self) -> tuple[int, ...]:
         """Instructions since the start, by processor."""
         return tuple(int.from_bytes(self._calls.read(fd, 8), "little") for fd in self._fds)
+
+    def _online(self) -> Iterator[int]:
+        """Of the host, also where this process may not run (Documentation/admin-guide/cputopology.rst)."""
+        try:
+            ranges = self._calls.read_file(_ONLINE).split(",")
+        except OSError as error:
+            raise KernelError(f"reading {_ONLINE}", error.errno or 0) from error
+        for first, _, last in (text.strip().partition("-") for text in ranges):
+            yield from range(int(first), int(last or first) + 1)
 
     def _open(self, cpu: int) -> int:
         attributes = bytearray(perf_event.PERF_ATTR_SIZE_VER0)
