@@ -120,9 +120,12 @@ def _result(
     beside: HostDownload,
     released: HostDownload,
 ) -> Mapping[str, Any]:
+    if not report.summary.get("devices"):
+        raise LabError(f"passing {DEVICE} to a guest", answer=report.errors.strip()[-400:])
     device = report.summary["devices"][0]
     traffic = report.interval(2, 3)
     host = traffic["interrupts"]
+    each = max(host, 1)  # that there was none is a failure of its own
     return {
         "board": board.board.name,
         "kernel": board.root.kernel_release,
@@ -134,11 +137,11 @@ def _result(
             "mode": report.summary["final"]["lines"][0]["mode"],
             "host": host,
             "guest": int(report.value("interrupts")),
-            "user_exits_per_irq": round(traffic["user_exits"] / host, 4),
-            "exits_per_irq": round(traffic["exits"] / host, 2),
+            "user_exits_per_irq": round(traffic["user_exits"] / each, 4),
+            "exits_per_irq": round(traffic["exits"] / each, 2),
         },
         "ping": {"sent": int(report.value("ping_sent")), "received": int(report.value("ping_received"))},
-        "download": {"bytes": int(report.value("bytes")), "sha256_ok": report.value("sha256") == sha256},
+        "download": {"bytes": int(report.value("bytes") or 0), "sha256_ok": report.value("sha256") == sha256},
         "host_nic": {"sha256_ok": beside.sha256 == sha256},
         "vmm": {
             "rss_mb": report.summary["rss_mb"],

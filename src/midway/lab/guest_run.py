@@ -61,6 +61,7 @@ class GuestRun:
     ) -> None:
         if self._process.status is None:
             self._process.signal(15)
+            self._output = self._follow()  # anew: one that took too long is over, and what it ran is not
             self._rest()
         self._board.run(["rm", "-r", self._directory])
 

@@ -8,7 +8,7 @@ The board's clock counts instructions (Board.with_icount), and no load needs the
 that what is counted repeats however busy this machine is.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,7 +25,7 @@ from midway.lab.progress import step
 from midway.lab.running import RunningBoard, start_board
 from midway.measure.exits import ExitCounts, classify
 from midway.measure.irq_cost import ModeCost, mode_cost
-from midway.measure.trace_events import parse_trace
+from midway.measure.trace_events import HANDLER_ENTRY, TraceEvent, parse_trace
 
 __all__ = ["BOARDS", "count_exits", "measure"]
 
@@ -106,14 +106,27 @@ def _traced(board: RunningBoard, setting: _Setting, task: GuestTask, mode: Inter
     if recorder.status:
         raise LabError("recording the exits of a guest", answer="there were more than the buffer holds")
     (line,) = report.summary["final"]["lines"]
-    return _cost(report, classify(parse_trace(lines), line["spi"]))
+    events = list(parse_trace(lines))
+    return _cost(report, classify(events, line["spi"], _host_interrupt(events, line["device"], line["line"])))
+
+
+def _host_interrupt(events: Iterable[TraceEvent], device: str, line: int) -> int:
+    """The host's number of a device's line, whose handlers are in a trace with those of all others."""
+    handler = f"vfio-forward:{device}[{line}]"
+    for event in events:
+        if event.name == HANDLER_ENTRY and event.fields.get("name") == handler:
+            return event.number("irq")
+    raise LabError("recording the exits of a guest", answer=f"no handler {handler} ran")
 
 
 def _cost(report: GuestReport, counts: ExitCounts | None) -> ModeCost:
     (line,) = report.summary["final"]["lines"]
+    traffic = report.interval(2, 3)
+    if not traffic["interrupts"]:
+        raise LabError(f"counting interrupts in mode {line['mode']}", answer="the load made none")
     return mode_cost(
         line["mode"],
-        report.interval(2, 3),
+        traffic,
         counts,
         guest=int(report.value("interrupts")),
         device=int(report.value("done")),

@@ -18,10 +18,12 @@ def step(text: str) -> Iterator[None]:
         print(f"midway: {text}", file=sys.stderr, flush=True)
         yield
         return
-    from rich.console import Console  # takes a tenth of a second, which commands without steps need not pay
+    # They take a tenth of a second, which commands without steps need not pay.
+    from rich.console import Console
+    from rich.text import Text
 
     console = Console(stderr=True)
     began = time.monotonic()
-    with console.status(text):
+    with console.status(Text(text)):  # a board's own words are no markup
         yield
-    console.print(f"{text}: {time.monotonic() - began:.1f} s", highlight=False)
+    console.print(Text(f"{text}: {time.monotonic() - began:.1f} s"))
