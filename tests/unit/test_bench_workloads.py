@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The loads of a benchmark: what is run for each, and which are chosen."""
 
+import subprocess
+from pathlib import Path
+
 import pytest
 
 from midway.bench.workloads import WORKLOADS, Kind, Place, Target, check_seconds, named, workloads_for
@@ -47,7 +50,20 @@ def test_a_disk_is_read_directly_one_block_at_a_time_and_never_written() -> None
 def test_a_dma_engine_copies_for_as_long_as_it_is_told() -> None:
     script = command("dma", Place(channel="dma3chan0"))
     assert "echo dma3chan0 >channel" in script
-    assert "sleep 5\n" in script
+    assert "sleep 5 &\n" in script
+
+
+def test_copies_stop_when_their_script_is_asked_to_end(tmp_path: Path) -> None:
+    (tmp_path / "run").write_text("0")
+    words = named(["dma"])[0].command(Target(seconds=3600), Place(channel="dma0chan0"))
+    script = words[-1].replace("/sys/module/dmatest/parameters", str(tmp_path)).replace("/dev/kmsg", "log")
+    watched = script.replace("echo 1 >run\n", "echo 1 >run\necho begun\n")
+    with subprocess.Popen([*words[:-1], watched], stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"begun\n"
+        assert (tmp_path / "run").read_text() == "1\n"
+        process.terminate()
+    assert (tmp_path / "run").read_text() == "0\n"
 
 
 def test_a_device_gets_the_loads_of_its_kind() -> None:
@@ -82,4 +98,4 @@ def test_a_load_whose_tool_counts_whole_seconds_takes_no_fraction(kind: Kind) ->
 def test_copies_run_for_a_fraction_of_a_second() -> None:
     check_seconds(Kind.DMA, 0.2)
     (copies,) = named(["dma"])
-    assert "\nsleep 0.2\n" in copies.command(Target(seconds=0.2), Place())[-1]
+    assert "\nsleep 0.2 &\n" in copies.command(Target(seconds=0.2), Place())[-1]

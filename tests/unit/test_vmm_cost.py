@@ -104,6 +104,16 @@ def test_memory_is_all_mappings_in_proportion_but_the_guests() -> None:
     assert memory_beside(SMAPS, 256 << 20) == (400 + 16) * 1024
 
 
+def test_a_call_that_another_threads_came_between_counts_too() -> None:
+    log = """\
+410 openat(AT_FDCWD, "/lib/libc.so.6", O_RDONLY|O_CLOEXEC <unfinished ...>
+411 openat(AT_FDCWD, "/lib/libm.so.6", O_RDONLY|O_CLOEXEC <unfinished ...>
+410 <... openat resumed>)       = 3
+411 <... openat resumed>)       = -1 ENOENT (No such file or directory)
+"""
+    assert files_loaded(log, []) == ("/lib/libc.so.6",)
+
+
 def test_files_are_what_was_opened_of_the_installation_once_each() -> None:
     assert files_loaded(STRACE, ["/boot/vmlinuz"]) == ("/lib/libc.so.6", "/usr/bin/python3")
 

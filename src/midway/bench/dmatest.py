@@ -12,21 +12,26 @@ _SUMMARY = re.compile(r"dmatest: \S+: summary (\d+) tests, (\d+) failures ([\d.]
 _BEGIN = "midway-bench: copies begin"
 _SCRIPT = """\
 set -e
-trap 'dmesg | tail -n 20' EXIT
 cd {parameters}
+trap 'echo 0 >run; dmesg | tail -n 20' EXIT
+trap 'kill $pause; exit 143' HUP INT TERM
 echo "{begin}" >/dev/kmsg
 echo 4096 >test_buf_size
 echo 10000 >timeout
 echo 0 >iterations
 echo {channel} >channel
+sleep {seconds} &
+pause=$!
 echo 1 >run
-sleep {seconds}
-echo 0 >run
+wait $pause
 """
 
 
 def copies(channel: str, seconds: float) -> tuple[str, ...]:
-    """dmatest is loaded.  It reports in the kernel's log, whose end is printed also when the script fails."""
+    """dmatest is loaded.  It reports in the kernel's log, whose end is printed also when the script fails.
+
+    A request to end it stops the copies, which would go on for ever.
+    """
     script = _SCRIPT.format(parameters=_PARAMETERS, begin=_BEGIN, channel=channel, seconds=f"{seconds:g}")
     return ("sh", "-c", script)
 

@@ -39,7 +39,7 @@ class MidwayVmm:
     def start(self, setup: GuestSetup) -> Iterator[RunningGuest]:
         summary = setup.scratch / "summary.json"
         argv = [
-            *(sys.executable, "-c", _COMMAND, "run"),
+            *(sys.executable, "-P", "-c", _COMMAND, "run"),  # -P: nothing from the current directory
             *("--kernel", str(setup.kernel), "--initrd", str(setup.initrd), "--append", setup.command_line),
             *("--memory", str(setup.memory), "--cpus", str(setup.cpus)),
             *("--device", f"{setup.device},irq={self.mode}", "--json", str(summary)),

@@ -25,6 +25,7 @@ __all__ = ["NativeSession", "native_session"]
 
 _READY = b"ready\n"
 _PREPARATION = 120.0  # seconds
+_GRACE = 5.0  # seconds for a tool to undo what it began
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +54,7 @@ def native_session(
     with ExitStack() as resources:
         for path in module_files:
             resources.enter_context(_module(path))
-        nodes = subject.nodes or nodes_of(subject.name, subject.kind)
+        nodes = nodes_of(subject.name, subject.kind)  # a driver that has it back may call it otherwise
         if not nodes:
             raise HostError(
                 "measuring natively",
@@ -119,21 +120,33 @@ def _namespace() -> Iterator[str]:
 
 def _run(command: Sequence[str], attempted: str, timeout: float) -> str:
     """Standard output.  Raises HostError with the tool's last words."""
+    pipe = subprocess.PIPE
     try:
-        done = subprocess.run(
-            command,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=timeout,
-            check=False,
+        process = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=pipe, stderr=pipe, text=True, errors="replace"
         )
     except OSError as error:
         raise HostError(attempted, answer=f"{command[0]}: {error.strerror}") from error
-    except subprocess.TimeoutExpired as error:
-        raise HostError(attempted, answer=f"{command[0]} did not end within {timeout:.0f} s") from error
-    if done.returncode:
-        last = "; ".join(line for line in (done.stdout + done.stderr).splitlines() if line.strip())[-400:]
-        raise HostError(attempted, answer=f"{command[0]} exits with {done.returncode}: {last}")
-    return done.stdout
+    with process, _ended(process):
+        try:
+            output, errors = process.communicate(timeout=timeout)
+        except subprocess.TimeoutExpired as error:
+            raise HostError(attempted, answer=f"{command[0]} did not end within {timeout:.0f} s") from error
+    if process.returncode:
+        last = "; ".join(line for line in (output + errors).splitlines() if line.strip())[-400:]
+        raise HostError(attempted, answer=f"{command[0]} exits with {process.returncode}: {last}")
+    return output
+
+
+@contextmanager
+def _ended(process: subprocess.Popen[str]) -> Iterator[None]:
+    """Whatever ends the block ends the process too: it is asked first, so that it can undo what it began."""
+    try:
+        yield
+    finally:
+        if process.poll() is None:
+            process.terminate()
+            try:
+                process.communicate(timeout=_GRACE)
+            except subprocess.TimeoutExpired:
+                process.kill()

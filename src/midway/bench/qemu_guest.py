@@ -91,9 +91,12 @@ class QemuVmm:
                 done = subprocess.run(
                     command, capture_output=True, text=True, timeout=_DUMP_TIMEOUT, check=False
                 )
-                self._trees[key] = path.read_bytes()
             except subprocess.TimeoutExpired as error:
                 raise GuestError(attempted, answer=f"no answer within {_DUMP_TIMEOUT:.0f} s") from error
+            except OSError as error:
+                raise GuestError(attempted, answer=f"{QEMU}: {error.strerror}") from error
+            try:
+                self._trees[key] = path.read_bytes()
             except OSError as error:
                 raise GuestError(attempted, answer=done.stderr.strip()[-400:] or error.strerror) from error
         return self._trees[key]

@@ -56,7 +56,7 @@ def images(directory: Path, kernel: Path | None = None, root: Path = Path("/")) 
 
 def _midway(guest: Images) -> list[str]:
     installed = shutil.which("midway")
-    program = [installed] if installed else [sys.executable, "-m", "midway"]
+    program = [installed] if installed else [sys.executable, "-P", "-m", "midway"]
     files = ("--kernel", str(guest.kernel), "--initrd", str(guest.initrd))
     return [*program, "run", *files, "--append", COMMAND_LINE, "--memory", str(RAM >> 20)]
 

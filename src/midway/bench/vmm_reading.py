@@ -3,7 +3,7 @@
 
 import os
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import PurePosixPath
 from typing import NamedTuple
 
@@ -14,7 +14,9 @@ __all__ = ["Moments", "files_loaded", "interpreter", "memory_beside", "moments"]
 
 _EXEC = "sched_process_exec"
 _MAPPING = re.compile(r"([0-9a-f]+)-([0-9a-f]+) ")
-_OPENED = re.compile(r"\b(?:openat|execve)\((?:[^\"]*)\"([^\"]+)\".*\) = \d+$")
+_OPENED = re.compile(r"\b(?:openat|execve)\((?:[^\"]*)\"([^\"]+)\".*\) += \d+$")
+_BEGUN = re.compile(r"(\d+) (.*) <unfinished \.\.\.>$")
+_RESUMED = re.compile(r"(\d+) <\.\.\. \w+ resumed>(.*)$")
 # What lies there is the kernel's or was made by this run: none of it is installed with a VMM.
 _NOT_INSTALLED = ("/proc", "/sys", "/dev", "/run", "/tmp", "/var")  # noqa: S108 - only compared with
 
@@ -72,7 +74,7 @@ def files_loaded(strace: str, images: Collection[str]) -> tuple[str, ...]:
     ``strace -f -e trace=execve,openat``.
     """
     found = set()
-    for line in strace.splitlines():
+    for line in _whole(strace.splitlines()):
         opened = _OPENED.search(line)
         if opened is None or "O_DIRECTORY" in line or opened[1] in images:
             continue
@@ -80,6 +82,18 @@ def files_loaded(strace: str, images: Collection[str]) -> tuple[str, ...]:
         if path.is_absolute() and not any(path.is_relative_to(place) for place in _NOT_INSTALLED):
             found.add(opened[1])
     return tuple(sorted(found))
+
+
+def _whole(lines: Iterable[str]) -> Iterator[str]:
+    """The calls, those in one piece that strace printed in two because another thread's came between."""
+    begun: dict[str, str] = {}
+    for line in lines:
+        if started := _BEGUN.match(line):
+            begun[started[1]] = started[2]
+        elif resumed := _RESUMED.match(line):
+            yield begun.pop(resumed[1], "") + resumed[2]
+        else:
+            yield line
 
 
 def interpreter(beginning: bytes) -> str | None:
