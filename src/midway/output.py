@@ -3,11 +3,13 @@
 
 import errno
 import os
+import shlex
+import sys
 from pathlib import Path
 
 from midway.errors import MidwayError
 
-__all__ = ["check_writable", "make_directory", "replace_file", "write_file"]
+__all__ = ["check_writable", "command_line", "make_directory", "replace_file", "write_file"]
 
 
 def check_writable(*paths: Path | None) -> None:
@@ -20,6 +22,11 @@ def check_writable(*paths: Path | None) -> None:
         place = path if path.exists() else path.parent
         if not os.access(place, os.W_OK):
             raise MidwayError(f"writing {path}", answer=f"{place} is not there, or not writable")
+
+
+def command_line() -> str:
+    """What was typed, for a file to say; bytes that are no UTF-8 are escaped."""
+    return shlex.join(["midway", *sys.argv[1:]]).encode(errors="backslashreplace").decode()
 
 
 def make_directory(path: Path) -> None:

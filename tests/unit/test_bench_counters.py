@@ -100,6 +100,13 @@ def test_processor_time_is_the_difference() -> None:
     assert (spent.host, spent.vmm, spent.guest) == (1.0, 0.25, 0.5)
 
 
+def test_a_tick_that_the_guest_is_ahead_is_no_time_of_the_vmms() -> None:
+    spent = cpu_time(
+        snapshot(0, 0, busy=1.0, vmm=1.0, guest=0.1), snapshot(1, 0, busy=1.5, vmm=0.99, guest=0.31)
+    )
+    assert (spent.host, spent.vmm, spent.guest) == (0.5, 0.0, 0.21)
+
+
 def test_what_measuring_itself_costs_is_taken_off_kvms_counts() -> None:
     idle = window(
         snapshot(0, 0, kvm={"exits": 10, "mmio_exit_user": 0, "signal_exits": 1}),

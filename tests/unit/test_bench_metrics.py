@@ -96,15 +96,18 @@ def test_a_name_s_end_says_the_unit_and_which_way_is_better() -> None:
     assert metric_named("latency_p99_us")[1:] == ("latency p99", "µs", False, Better.LOWER)
     assert metric_named("latency_p99_9_us").label == "latency p99.9"
     assert metric_named("megabits_per_s")[1:] == ("megabits", "per s", False, Better.HIGHER)
+    assert metric_named("interrupts_per_s").better is Better.UNKNOWN
     assert metric_named("oddity")[1:] == ("oddity", "", False, Better.UNKNOWN)
 
 
 def test_the_headline_is_what_a_load_is_for() -> None:
     both = with_runs(
-        RUN, changed(workload="irq_rate"), changed(workload="dma", rates={"interrupts_per_s": 1.0})
+        RUN,
+        changed(workload="irq_rate", rates={"interrupts_per_s": 100.0, "packets_per_s": 5000.0}),
+        changed(workload="dma", rates={"interrupts_per_s": 1.0}),
     )
     assert headline(both, "tcp_rr") == "transactions_per_s"
-    assert headline(both, "irq_rate") == "interrupts_per_s"
+    assert headline(both, "irq_rate") == "packets_per_s"
     assert headline(both, "dma") == "interrupts_per_s"
     assert headline(both, "absent") is None
 

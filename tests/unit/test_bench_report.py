@@ -104,6 +104,15 @@ def test_the_directory_has_the_page_the_results_and_every_chart_twice(written: P
     assert (written / "report.html").exists()
 
 
+def test_charts_of_an_earlier_report_do_not_stay_beside_it(tmp_path: Path) -> None:
+    results = made_up(repetitions=1)
+    write_report(results, tmp_path)
+    write_report(msgspec.structs.replace(results, scale=(), vmm_costs=()), tmp_path)
+    names = {path.name for path in (tmp_path / CHARTS).iterdir()}
+    assert "bench-tcp-rr.svg" in names
+    assert not names & {"bench-scale.svg", "bench-scale.png", "bench-vmm-cost.svg"}
+
+
 def test_the_page_shows_every_chart(written: Path, html: str) -> None:
     charts = list((written / CHARTS).glob("*.svg"))
     assert Page(html).tags.count("svg") == len(charts) == 11

@@ -132,6 +132,18 @@ def test_a_difference_from_nothing_has_no_ratio() -> None:
     assert found.worse_by == float("inf")
 
 
+def test_a_rate_that_falls_to_nothing_is_worse_by_all_of_it() -> None:
+    found = asked(HIGH, (0.0,) * 5, "transactions_per_s")
+    assert (found.ratio, found.worse_by) == (0.0, 100.0)
+
+
+def test_a_workload_that_has_none_of_it_on_either_side_does_not_make_a_difference_infinite() -> None:
+    pairs = (((0.0,) * 12, (0.0,) * 12), ((1.0, 1.01) * 6, (2.0, 2.02) * 6))
+    (found,) = answer([Question("user_exits_per_irq", None, "irqfd", "forward", pairs)])
+    assert found.words == "real, worse"
+    assert found.worse_by == pytest.approx(100)
+
+
 def test_how_much_worse_is_in_percent_of_the_reference() -> None:
     assert asked(LOW, HIGH).worse_by == pytest.approx(100 * (8 / 3 - 1))
     assert asked(HIGH, LOW, "transactions_per_s").worse_by == pytest.approx(100 * (1 - 3 / 8))

@@ -90,6 +90,11 @@ def test_what_failed_is_noted_in_the_results() -> None:
     assert together(Gathered(parts=(part(),), failures=("a load",))).notes == ("failed: a load",)
 
 
+def test_what_a_part_noted_itself_is_noted_once() -> None:
+    noted = msgspec.structs.replace(part(), notes=("mode qemu failed: no huge page",))
+    assert together(Gathered(parts=(noted, noted))).notes == ("mode qemu failed: no huge page",)
+
+
 def test_without_any_part_there_are_no_results_but_an_error() -> None:
     with pytest.raises(LabError, match="the board is lost"):
         together(Gathered(failures=("the board is lost",)))

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from midway.bench.chart_style import Chart, Head, drawing, short, worth_of
 from midway.bench.cost_charts import scale_chart, vmm_chart
-from midway.bench.metrics import MODES, Key, headline, in_order, metric_named, run_series
+from midway.bench.metrics import INTERRUPTS, MODES, Key, headline, in_order, metric_named, run_series
 from midway.bench.panels import Bar, Panel, bar_chart
 from midway.bench.results import Results, Run
 from midway.bench.statistics import relative, summary
@@ -52,9 +52,14 @@ class _Charts:
         return self._rates("tcp-rr", "Round trips (TCP_RR)", self._with(rate, ("tcp_rr",)), rate)
 
     def interrupt_rate(self) -> Chart | None:
-        rate = "interrupts_per_s"
         named = [workload for workload in self._workloads if workload.startswith("irq")]
-        return self._rates("irq-rate", "Interrupts per second", self._with(rate, named), rate)
+        return self._rates(
+            "irq-rate",
+            "Interrupts per second",
+            self._with(INTERRUPTS, named),
+            INTERRUPTS,
+            "No measure of work: the busier its driver, the fewer packets need one.",
+        )
 
     def latency(self) -> Chart | None:
         names = dict.fromkeys(
@@ -77,7 +82,7 @@ class _Charts:
         )
 
     def other_rates(self) -> Chart | None:
-        others = [w for w in self._workloads if w != "tcp_rr" and not w.startswith(("stream", "irq"))]
+        others = [w for w in self._workloads if w != "tcp_rr" and not w.startswith("stream")]
         return self._relative("other-loads", "Other loads", others, {w: short(w, 30) for w in others}, 2)
 
     def exits(self) -> Chart | None:
@@ -118,14 +123,16 @@ class _Charts:
         head = Head(f"Instructions per {per}", _spread(panels, "Of the whole board; fewer is better."))
         return bar_chart(name, head, panels, 2) if panels else None
 
-    def _rates(self, name: str, title: str, workloads: Sequence[str], rate: str) -> Chart | None:
+    def _rates(
+        self, name: str, title: str, workloads: Sequence[str], rate: str, words: str = "More is better."
+    ) -> Chart | None:
         """Of one workload: native is 100 %, if it ran; else the rates as they are."""
         for workload in workloads[:1]:
             unit = f"{metric_named(rate).label}/s"
             whole = self._panels([(unit, "per second", self._bars(workload, rate))])
             share = self._panels([("in percent of native", "%", self._shares(workload, rate))], is_share=True)
             panels = [*share, *whole]
-            return bar_chart(name, Head(title, _spread(panels, "More is better.")), panels, 2)
+            return bar_chart(name, Head(title, _spread(panels, words)), panels, 2)
         return None
 
     def _relative(

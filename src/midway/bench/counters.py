@@ -139,7 +139,8 @@ def cpu_time(before: HostSnapshot, after: HostSnapshot) -> CpuTime:
     """Between two snapshots of the same process."""
 
     def difference(earlier: float | None, later: float | None) -> float | None:
-        return None if earlier is None or later is None else round(later - earlier, 6)
+        # The guest's time is read in ticks of its own: what is left for the VMM can be one too few.
+        return None if earlier is None or later is None else max(0.0, round(later - earlier, 6))
 
     return CpuTime(
         host=round(after.busy - before.busy, 6),

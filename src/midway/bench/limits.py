@@ -87,7 +87,7 @@ def _counts(results: Results) -> Iterator[int]:
     for cost in results.vmm_costs:
         yield from (cost.together, cost.repetition, cost.memory, cost.disk, cost.threads)
     for scale in results.scale:
-        yield from (scale.guests, scale.devices, scale.memory)
+        yield from (scale.guests, scale.devices, scale.guests * scale.devices, scale.memory)
         yield from _counted(scale.counts)
     yield from (results.machine.processors, results.machine.memory_mb)
 

@@ -11,6 +11,7 @@ from midway.bench.results import Results, Run, VmmCost
 
 __all__ = [
     "DEFAULT_MODES",
+    "INTERRUPTS",
     "MODES",
     "VMMS",
     "Better",
@@ -57,6 +58,7 @@ class Key(NamedTuple):
 
 Series = Mapping[Key, tuple[float, ...]]
 
+INTERRUPTS = "interrupts_per_s"  # the rate that every run has beside its load's own
 _FIXED = {
     metric.name: metric
     for metric in (
@@ -72,6 +74,8 @@ _FIXED = {
         Metric("cpu_vmm_us_per_operation", "VMM busy", "µs per operation", False, Better.LOWER),
         Metric("cpu_guest_us_per_operation", "guest busy", "µs per operation", False, Better.LOWER),
         Metric("rate_per_s", "what the load did", "per s", False, Better.HIGHER),
+        # The busier a driver that polls is, the fewer it takes: more of them is neither better nor worse.
+        Metric(INTERRUPTS, "interrupts", "per s", False, Better.UNKNOWN),
         Metric("exec_to_first_instruction_s", "exec to first instruction", "s", False, Better.LOWER),
         Metric("exec_to_init_s", "exec to the guest's init", "s", False, Better.LOWER),
         Metric("memory_mib", "memory beside the guest's RAM", "MiB", True, Better.LOWER),
@@ -102,10 +106,8 @@ def headline(results: Results, workload: str) -> str | None:
     """The rate that a workload is about: of those that any of its runs has."""
     names = {name for run in results.runs if run.workload == workload for name in run.rates}
     rates = sorted(name for name in names if name.endswith("_per_s"))
-    if workload.startswith("irq") and "interrupts_per_s" in rates:
-        return "interrupts_per_s"
     wanted = [name for name in _HEADLINES if name in rates]
-    others = [name for name in rates if name != "interrupts_per_s"]
+    others = [name for name in rates if name != INTERRUPTS]
     return next(iter([*wanted, *others, *rates]), None)
 
 
@@ -136,7 +138,7 @@ def figures_of(run: Run) -> dict[str, float]:
         for whose, seconds in (("host", cpu.host), ("vmm", cpu.vmm), ("guest", cpu.guest)):
             busy = None if seconds is None else seconds * 1e6
             figures[f"cpu_{whose}_us_per_operation"] = _ratio(busy, operations)
-    figures |= {name: value for name, value in run.rates.items() if name not in _FIXED}
+    figures |= {name: value for name, value in run.rates.items() if name == INTERRUPTS or name not in _FIXED}
     return {name: value for name, value in figures.items() if value is not None and math.isfinite(value)}
 
 

@@ -58,6 +58,8 @@ def write_report(results: Results, directory: Path) -> None:
     charts = charts_of(tidy)
     page = report_html(tidy, charts)
     make_directory(directory / CHARTS)
+    for left_over in (*(directory / CHARTS).glob("bench-*.svg"), *(directory / CHARTS).glob("bench-*.png")):
+        left_over.unlink()  # of an earlier report, which may have had charts that this one has not
     for chart in charts:
         write_file(directory / CHARTS / f"bench-{chart.name}.svg", chart.svg)
         write_file(directory / CHARTS / f"bench-{chart.name}.png", chart.png())

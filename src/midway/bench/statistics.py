@@ -252,8 +252,11 @@ def _direction(medians: Sequence[tuple[float, float]]) -> int:
 def _effect(
     pairs: Sequence[Pair], medians: Sequence[tuple[float, float]]
 ) -> tuple[float | None, tuple[float, float] | None]:
-    if any(min(both) <= 0 for both in medians):
+    medians = [both for both in medians if any(both)]  # of a workload that has none of it, nothing follows
+    if not medians or any(reference <= 0 or candidate < 0 for reference, candidate in medians):
         return None, None
+    if not all(candidate for _, candidate in medians):
+        return 0.0, None
     ratios = [candidate / reference for reference, candidate in medians]
     if not all(0 < ratio < math.inf for ratio in ratios):
         return None, None

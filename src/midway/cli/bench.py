@@ -2,7 +2,6 @@
 """``midway bench``: a device measured natively and in guests, with the same tools."""
 
 import argparse
-import shlex
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,6 +11,7 @@ from midway.bench.metrics import DEFAULT_MODES
 from midway.cli import bench_report, bench_vmm_cost
 from midway.cli.termination import orderly_termination
 from midway.errors import UsageError
+from midway.output import command_line
 
 __all__ = ["add_parser", "run"]
 
@@ -106,11 +106,9 @@ def _run(arguments: argparse.Namespace) -> int:
         raise UsageError(
             "no device to measure", remedy="give --device NAME; `midway devices` lists the host's"
         )
-    from rich.console import Console
-
     from midway.bench.measuring import measure
     from midway.bench.request import Request
-    from midway.bench.table import runs_table
+    from midway.bench.table import print_runs
 
     request = Request(
         device=arguments.device,
@@ -127,10 +125,9 @@ def _run(arguments: argparse.Namespace) -> int:
         memory=arguments.memory,
         cpus=arguments.cpus,
     )
-    command = shlex.join(["midway", *sys.argv[1:]])
     with _progress() as progress:
-        results = measure(request, command, arguments.json, progress)
-    Console().print(runs_table(results.runs, emulated=results.machine.emulated))
+        results = measure(request, command_line(), arguments.json, progress)
+    print_runs(results.runs, emulated=results.machine.emulated)
     return 0
 
 

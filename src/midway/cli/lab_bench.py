@@ -1,22 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
 """``midway lab bench``."""
 
-import shlex
-import sys
 import time
 from datetime import UTC, datetime
 from pathlib import Path
 
-from rich.console import Console
-
 from midway.bench.report import write_report
 from midway.bench.results import Results, save
-from midway.bench.table import runs_table
+from midway.bench.table import print_runs
 from midway.errors import LabError
 from midway.lab.bench import FULL, QUICK, Gathered, gather
 from midway.lab.bench_results import merged
 from midway.lab.status import emulator_version
-from midway.output import check_writable, make_directory
+from midway.output import check_writable, command_line, make_directory
 
 __all__ = ["bench"]
 
@@ -32,7 +28,7 @@ def bench(output: Path, json: Path | None, *, quick: bool, debug: bool) -> int:
     def results(gathered: Gathered) -> Results:
         return merged(
             gathered,
-            command=shlex.join(["midway", *sys.argv[1:]]),
+            command=command_line(),
             begun=begun,
             took=time.monotonic() - clock,
             emulator=emulator,
@@ -48,7 +44,7 @@ def bench(output: Path, json: Path | None, *, quick: bool, debug: bool) -> int:
     check_writable(output / "results.json", output / "report.html")
     gathered = gather(QUICK if quick else FULL, keep, debug=debug)
     final = results(gathered)
-    Console().print(runs_table(final.runs, emulated=True))
+    print_runs(final.runs, emulated=True)
     write_report(final, output)
     print(f"{output / 'report.html'} after {final.took_s:.0f} s")
     if gathered.failures:

@@ -31,7 +31,15 @@ def merged(gathered: Gathered, *, command: str, begun: datetime, took: float, em
         runs=_in_order([part.runs for part in gathered.parts]),
         vmm_costs=gathered.vmm_costs,
         scale=gathered.scale,
-        notes=(*gathered.notes, *(f"failed: {failure}" for failure in gathered.failures)),
+        notes=tuple(
+            dict.fromkeys(
+                (
+                    *gathered.notes,
+                    *(note for part in gathered.parts for note in part.notes),
+                    *(f"failed: {failure}" for failure in gathered.failures),
+                )
+            )
+        ),
     )
 
 
