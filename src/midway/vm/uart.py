@@ -21,9 +21,9 @@ _ROOM = 4096  # far more than 16: what a terminal pastes at once
 class Uart:
     """`transmit` takes what the guest sends; `set_line` is the interrupt's level.
 
-    `transmit` is called from the vCPU's thread, once at a time, and may wait: only vCPUs that send as well wait
-    with it then.  `set_line` is called with the registers' lock held, from the thread of the vCPU or of the one
-    who calls `receive`, and must not wait.
+    `transmit` is called from the vCPU's thread, once at a time, and may wait: only vCPUs that send as well
+    wait with it then.  `set_line` is called with the registers' lock held, from the thread of the vCPU or of
+    the one who calls `receive`, and must not wait.
     """
 
     def __init__(self, transmit: Callable[[bytes], None], set_line: Callable[[bool], None]) -> None:
