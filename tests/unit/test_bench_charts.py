@@ -88,6 +88,13 @@ def test_a_picture_in_pixels_is_a_png(charts: list[Chart]) -> None:
     assert charts[0].png().startswith(b"\x89PNG")
 
 
+def test_what_is_written_above_a_chart_fits_into_the_picture(charts: list[Chart]) -> None:
+    for chart in charts:
+        chart.figure.draw_without_rendering()
+        ends = [text.get_window_extent().x1 for text in chart.figure.texts]
+        assert 0 < max(ends) <= chart.figure.bbox.x1, chart.name
+
+
 def test_charts_are_small_files(charts: list[Chart]) -> None:
     for chart in charts:
         assert ET.fromstring(chart.svg).tag == "{http://www.w3.org/2000/svg}svg"  # noqa: S314 - our own

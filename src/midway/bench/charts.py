@@ -58,7 +58,7 @@ class _Charts:
             "Interrupts per second",
             self._with(INTERRUPTS, named),
             INTERRUPTS,
-            "No measure of work: the busier its driver, the fewer packets need one.",
+            "No measure of work: a busy driver takes fewer.",
         )
 
     def latency(self) -> Chart | None:
