@@ -7,6 +7,7 @@ waits on a pipe; when that is gone, however this one ended, the kernel gives the
 was found.
 """
 
+import shutil
 import subprocess
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -54,7 +55,10 @@ def native_session(
     with ExitStack() as resources:
         for path in module_files:
             resources.enter_context(_module(path))
-        nodes = nodes_of(subject.name, subject.kind)  # a driver that has it back may call it otherwise
+        if shutil.which("udevadm"):
+            # After each guest its driver names the device anew, and udev may give it another name.
+            _run(("udevadm", "settle"), "waiting for the device's name", _PREPARATION)
+        nodes = nodes_of(subject.name, subject.kind)
         if not nodes:
             raise HostError(
                 "measuring natively",
