@@ -2,16 +2,21 @@
 """What the demonstration promises is what its exit status depends on."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
+from unittest.mock import MagicMock
 
 import pytest
 
 from midway.cli import lab_experiments, main
+from midway.errors import LabError
 from midway.lab import demo
 from midway.lab.demo_report import failures
+from midway.lab.guest import GuestReport
+from midway.lab.running import RunningBoard
 
 HELD: dict[str, Any] = {
     "board": "versal",
@@ -94,3 +99,30 @@ def test_the_commands_status_says_whether_all_held(
     assert main(["lab", "demo", "--json", str(path)]) == status
     assert json.loads(path.read_text())["irq"]["guest"] == guest
     assert ("failed:" in capsys.readouterr().out) is bool(status)
+
+
+def crossing(report: GuestReport) -> Mapping[str, Any]:
+    board = cast(RunningBoard, SimpleNamespace(board=SimpleNamespace(name="versal"), root=MagicMock()))
+    download = demo.HostDownload("0", "macb", True)
+    return demo._result(board, "0", "macb", report, download, download)
+
+
+def test_a_guest_that_did_not_come_up_is_told_in_its_vmms_words() -> None:
+    with pytest.raises(LabError, match="no huge page is free"):
+        crossing(GuestReport(1, {}, {}, "", "no huge page is free"))
+
+
+def test_a_crossing_without_an_interrupt_or_a_download_is_one_that_failed() -> None:
+    said = {"interrupts": "0", "ping_sent": "20", "ping_received": "0", "bytes": "", "sha256": ""}
+    summary = {
+        "devices": [{"dma": "direct", "mapped": 1, "trapped": 0}],
+        "intervals": [{"from": 2, "to": 3, "interrupts": 0, "exits": 7, "user_exits": 0}],
+        "final": {"lines": [{"mode": "forward"}]},
+        "marks": [{"seconds": 1.0}],
+        "rss_mb": 20.0,
+        "exec_to_first_run_s": 1.0,
+        "findings": [],
+    }
+    found = crossing(GuestReport(0, said, summary, "", ""))
+    assert (found["irq"]["host"], found["download"]["bytes"]) == (0, 0)
+    assert failures(found)

@@ -8,11 +8,15 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NoReturn
 
+import msgspec
 import pytest
 
+from midway.bench.table import runs_table
 from midway.cli import main
+from midway.cli.tables import console
 from midway.errors import MidwayError
-from midway.output import check_writable, replace_file, write_file
+from midway.output import check_writable, command_line, replace_file, write_file
+from unit.bench_examples import made_up
 
 
 @contextmanager
@@ -95,3 +99,16 @@ def test_what_is_no_file_is_written_to_and_stays(tmp_path: Path) -> None:
     finally:
         os.close(reader)
     assert pipe.is_fifo()
+
+
+def test_a_command_that_is_no_utf_8_can_be_written_down(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.argv", ["midway", "bench", os.fsdecode(b"a \xff.json")])
+    assert command_line().encode() == b"midway bench 'a \\udcff.json'"
+
+
+def test_a_benchmarks_table_is_whole_in_a_file(capsys: pytest.CaptureFixture[str]) -> None:
+    results = made_up(repetitions=1, modes=("irqfd",))
+    named = [msgspec.structs.replace(run, workload=30 * run.workload) for run in results.runs]
+    console().print(runs_table(named, emulated=True))
+    printed = capsys.readouterr().out
+    assert all(run.workload in printed for run in named)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from midway.bench import vmm_cost
 from midway.bench.free_memory import rewrite_free_memory
 from midway.bench.results import VmmCost
 from midway.bench.vmm_guest import VMMS, Images
@@ -177,3 +178,21 @@ def test_a_host_that_does_not_say_how_much_memory_is_free_is_an_error(tmp_path: 
     meminfo.write_text("MemTotal:      999999 kB\n")
     with pytest.raises(HostError, match="does not say how much there is"):
         rewrite_free_memory(meminfo)
+
+
+def test_memory_is_rewritten_before_each_start_that_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    done: list[str] = []
+
+    def measured(name: str, *_: object) -> VmmCost:
+        done.append(name)
+        return cost(name, 1.0)
+
+    monkeypatch.setattr(vmm_cost, "_disk", lambda *_: 10)
+    monkeypatch.setattr(vmm_cost, "_measure", measured)
+    guest = Images(Path("/boot/vmlinuz"), Path("/run/initrd"))
+    for _ in vmm_cost.measure_costs(
+        guest, together=[1], repetitions=2, vmms=["midway", "qemu"], before=lambda: done.append("rewritten")
+    ):
+        pass
+    assert done[::2] == ["rewritten"] * 4
+    assert done[1::2] == ["midway", "qemu", "qemu", "midway"]

@@ -1,19 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """The runs of a benchmark as a table for a terminal: medians by workload and mode."""
 
-import sys
 from collections.abc import Iterable, Sequence
 from statistics import median
 
 from rich.box import SIMPLE_HEAD
-from rich.console import Console
 from rich.table import Table
 
 from midway.bench.results import Run
 
-__all__ = ["print_runs"]
-
-_ANY_WIDTH = 10_000
+__all__ = ["runs_table"]
 
 _RATES = {
     "transactions_per_s": "trans/s",
@@ -24,14 +20,10 @@ _RATES = {
 }
 
 
-def print_runs(runs: Sequence[Run], *, emulated: bool) -> None:
+def runs_table(runs: Sequence[Run], *, emulated: bool) -> Table:
     """The medians of each workload's runs in each mode: interrupts of the host and the guest, exits, and of
-    these the trips to user space.  Nothing is cut off where there is no terminal.
+    these the trips to user space.
     """
-    Console(width=None if sys.stdout.isatty() else _ANY_WIDTH).print(_table(runs, emulated=emulated))
-
-
-def _table(runs: Sequence[Run], *, emulated: bool) -> Table:
     caption = "the rates are those of an emulated board, and nobody's hardware" if emulated else None
     table = Table(title="medians", caption=caption, box=SIMPLE_HEAD, pad_edge=False)
     for name in ("workload", "mode"):

@@ -108,7 +108,8 @@ def _run(arguments: argparse.Namespace) -> int:
         )
     from midway.bench.measuring import measure
     from midway.bench.request import Request
-    from midway.bench.table import print_runs
+    from midway.bench.table import runs_table
+    from midway.cli.tables import console
 
     request = Request(
         device=arguments.device,
@@ -127,7 +128,7 @@ def _run(arguments: argparse.Namespace) -> int:
     )
     with _progress() as progress:
         results = measure(request, command_line(), arguments.json, progress)
-    print_runs(results.runs, emulated=results.machine.emulated)
+    console().print(runs_table(results.runs, emulated=results.machine.emulated))
     return 0
 
 

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from midway.bench.report import write_report
 from midway.bench.results import Results, save
-from midway.bench.table import print_runs
+from midway.bench.table import runs_table
+from midway.cli.tables import console
 from midway.errors import LabError
 from midway.lab.bench import FULL, QUICK, Gathered, gather
 from midway.lab.bench_results import merged
@@ -44,7 +45,7 @@ def bench(output: Path, json: Path | None, *, quick: bool, debug: bool) -> int:
     check_writable(output / "results.json", output / "report.html")
     gathered = gather(QUICK if quick else FULL, keep, debug=debug)
     final = results(gathered)
-    print_runs(final.runs, emulated=True)
+    console().print(runs_table(final.runs, emulated=True))
     write_report(final, output)
     print(f"{output / 'report.html'} after {final.took_s:.0f} s")
     if gathered.failures:

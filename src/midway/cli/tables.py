@@ -3,8 +3,12 @@
 
 import sys
 from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
-__all__ = ["print_table", "printable"]
+if TYPE_CHECKING:
+    from rich.console import Console
+
+__all__ = ["console", "print_table", "printable"]
 
 _ANY_WIDTH = 10_000
 
@@ -14,9 +18,15 @@ def printable(text: str) -> str:
     return "".join(character if character.isprintable() or character == "\n" else "?" for character in text)
 
 
+def console() -> "Console":
+    """Standard output: as wide as its terminal, and without one so wide that nothing is cut off."""
+    from rich.console import Console
+
+    return Console(width=None if sys.stdout.isatty() else _ANY_WIDTH, highlight=False)
+
+
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     """Columns as wide as the terminal allows; every row in full on one line where there is no terminal."""
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
@@ -25,5 +35,4 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
         table.add_column(column, overflow="fold")
     for row in rows:
         table.add_row(*(Text(printable(cell)) for cell in row))
-    console = Console(width=None if sys.stdout.isatty() else _ANY_WIDTH, highlight=False)
-    console.print(table)
+    console().print(table)
